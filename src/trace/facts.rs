@@ -94,6 +94,7 @@ fn facts_of_report(report: &Report) -> Facts {
         rtt: last.and_then(|hop| hop.stats).as_ref().map(RttStats::figures),
         ipdv: last.and_then(|hop| hop.variation).map(|variation| variation.mean),
         hops: last.map(|hop| hop.ttl.get().into()),
+        path_changes: report.path_changes,
         origins: origins(responders),
         ..Facts::default()
     }

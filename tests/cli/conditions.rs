@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netprobe::sim::{Change, Link, Node, US, ip};
+use netprobe::sim::{Change, Link, Node, Pick, US, ip};
 use serde_json::Value;
 
 use crate::world::{Outcome, World};
@@ -93,6 +93,7 @@ fn a_refusal_is_no_answer() {
         1,
         &["nothing was received (--max loss=50%)"],
     );
+    check(whole, "rping -q -c 2 -i 100ms --tcp --min mos=1 198.51.100.9", 1, &["mos is not known (--min mos=1)"]);
 }
 
 #[test]
@@ -149,6 +150,25 @@ fn a_trace_and_a_report_are_judged_at_their_end() {
 }
 
 #[test]
+fn a_path_that_is_followed_may_be_required_to_stay() {
+    // From the eleventh answer on, the first router is another one.
+    let moving = || {
+        let mut world = World::new();
+        let router = Node::router(ip("203.0.113.65")).change(Pick::Between(11, 99), Change::Source(ip("203.0.113.66")));
+        let router = world.network.add(US, router, Link::default());
+        world.network.add(router, Node::host(ip("203.0.113.77")), Link::default());
+        world
+    };
+    let run = |limit: &str| moving().run(&format!("rtrace -n --changes -c 40 --max changes={limit} 203.0.113.77"));
+    let (allowed, failed) = (run("1"), run("0"));
+    assert_eq!((allowed.status, allowed.stdout.lines().count(), allowed.stderr.as_str()), (0, 1, ""), "{allowed}");
+    let sentence = "rtrace: 203.0.113.77: changes is 1, above 0 (--max changes=0)\n";
+    assert_eq!((failed.status, failed.stderr.as_str()), (3, sentence), "{failed}");
+    let live = moving().run("rtrace -n --live=plain -c 40 --max changes=0 203.0.113.77");
+    assert_eq!((live.status, live.stderr.as_str()), (3, sentence), "{live}");
+}
+
+#[test]
 fn a_comparison_is_judged_by_all_its_methods() {
     let line = "rping --contrast -q -c 2 -i 10ms";
     check(whole, &format!("{line} --require reached,no-finding=icmp_blocked --max loss=0% 198.51.100.9"), 0, &[]);
@@ -186,7 +206,14 @@ fn what_a_run_does_not_measure_is_refused() {
             "--require finding: not measured outside sweeps and comparisons; it is with --contrast",
         ),
         ("rtrace --min mtu=1500 h", "--min mtu: not measured in a plain trace; it is with --mtu"),
-        ("rtrace --max p95=1s h", "--max p95: not measured in a plain trace; it is with --report"),
+        (
+            "rtrace --report --max changes=0 h",
+            "--max changes: not measured with --report; it is with --changes or --live",
+        ),
+        (
+            "rtrace --max p95=1s h",
+            "--max p95: not measured in a plain trace; it is with --report and with --changes or --live",
+        ),
         ("rtrace --require asn=64500 h", "--require asn: without -A, --asn-zone or --asn-db no AS numbers are known"),
     ] {
         let outcome = World::new().run(line);

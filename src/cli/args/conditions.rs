@@ -150,6 +150,7 @@ fn phrase(mode: Mode) -> &'static str {
         Mode::Trace => "in a plain trace",
         Mode::Mtu => "with --mtu",
         Mode::Report => "with --report",
+        Mode::Follow => "with --changes or --live",
     }
 }
 

@@ -262,7 +262,7 @@ pub struct TimingArgs {
 pub struct Asked;
 
 impl Judged for Asked {
-    const MODES: &[Mode] = &[Mode::Trace, Mode::Mtu, Mode::Report];
+    const MODES: &[Mode] = &[Mode::Trace, Mode::Mtu, Mode::Report, Mode::Follow];
     const FINDINGS: fn() -> Vec<&'static str> = || Code::ALL.iter().map(|code| code.name()).collect();
 }
 

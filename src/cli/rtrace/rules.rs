@@ -259,6 +259,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
 const LIMITS: &[Limit<Request, TraceArgs>] = &[
     |r, a| {
         let mode = match (r.report, a.packet.mtu) {
+            (true, _) if a.output.changes || a.live.is_live() => Mode::Follow,
             (true, _) => Mode::Report,
             (_, true) => Mode::Mtu,
             _ => Mode::Trace,

@@ -21,6 +21,8 @@ pub struct Facts {
     pub loss_run: Option<u64>,
     /// The number of hops to the destination, if it was reached.
     pub hops: Option<u64>,
+    /// How often the path changed, where it was followed.
+    pub path_changes: Option<u64>,
     /// The path MTU.
     pub mtu: Option<u64>,
     /// Codes of findings.

@@ -42,6 +42,8 @@ pub enum Mode {
     Mtu,
     /// Paths over time.
     Report,
+    /// The same, and what happens to them.
+    Follow,
 }
 
 /// What stands after the equals sign of a key.
@@ -122,12 +124,12 @@ impl Key {
     }
 }
 
-use Mode::{Contrast, Mtu, Ping, Report, Sweep, Trace};
+use Mode::{Contrast, Follow, Mtu, Ping, Report, Sweep, Trace};
 
-const EVERY: &[Mode] = &[Ping, Sweep, Contrast, Trace, Mtu, Report];
-const PATHS: &[Mode] = &[Trace, Mtu, Report];
+const EVERY: &[Mode] = &[Ping, Sweep, Contrast, Trace, Mtu, Report, Follow];
+const PATHS: &[Mode] = &[Trace, Mtu, Report, Follow];
 /// A trace has too few probes per hop for percentiles.
-const SERIES: &[Mode] = &[Ping, Sweep, Contrast, Report];
+const SERIES: &[Mode] = &[Ping, Sweep, Contrast, Report, Follow];
 
 const fn max(
     name: &'static str,
@@ -155,7 +157,7 @@ const MAX: &[Key] = &[
     max(
         "jitter",
         Argument::Time,
-        &[Ping, Report],
+        &[Ping, Report, Follow],
         |facts, _| facts.ipdv.map(|nanos| nanos / 1e6),
         "the mean difference of the round-trip times of consecutive probes (ipdv)",
     ),
@@ -167,6 +169,13 @@ const MAX: &[Key] = &[
         "the longest run of lost probes",
     ),
     max("hops", Argument::Count, PATHS, |facts, _| facts.hops.map(|hops| hops as f64), "hops to the destination"),
+    max(
+        "changes",
+        Argument::Count,
+        &[Follow],
+        |facts, _| facts.path_changes.map(|changes| changes as f64),
+        "how often the path changed (with --changes or --live)",
+    ),
 ];
 
 const MIN: &[Key] = &[

@@ -96,7 +96,8 @@ impl Series {
     fn voice(&self, codec: Codec, counts: &Counts, runs: LossRuns, reflection: Option<&ReflectionStats>) -> Voice {
         const SHORTEST_BUFFER: u64 = 20_000_000;
         let heard = || {
-            let delays = self.delays.majority()?;
+            // A refusal has a delay, but nobody hears anything.
+            let delays = self.delays.majority().filter(|_| counts.received > 0)?;
             let (rtt, lost) = (delays.rtts.stats()?, counts.loss_pct()? / 100.0);
             let variation = delays.differences.stats().map_or(0, |differences| differences.p95);
             let buffer = variation.saturating_mul(2).max(SHORTEST_BUFFER);

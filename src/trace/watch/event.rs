@@ -54,6 +54,8 @@ pub struct Report {
     pub distance_proven: Option<bool>,
     /// The hops up to the destination, or every hop that was probed while that is not known.
     pub hops: Vec<ReportHop>,
+    /// How often the path changed; `None` where it was not followed.
+    pub path_changes: Option<u64>,
     /// From start to end, or until now, nanoseconds.
     pub duration: u64,
     /// The conditions of the run.
@@ -75,6 +77,7 @@ impl Report {
             distances: Vec::new(),
             distance_proven: None,
             hops: Vec::new(),
+            path_changes: None,
             duration: 0,
             conditions: Vec::new(),
         }

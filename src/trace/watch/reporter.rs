@@ -171,6 +171,7 @@ impl Reporter {
                 watch.report_rest(all_cycles, now.mono, &mut fleet.events);
                 let rows = watch.rows(config, Some(reason), since);
                 let report = rows.report(watch.began(), Some(reason), &fleet.names, watch.lasted(since));
+                let report = Report { path_changes: watch.path_changes(config), ..report };
                 if config.trace.flows.is_some() {
                     self.rows.insert(index, rows);
                 }

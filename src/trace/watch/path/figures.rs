@@ -13,7 +13,13 @@ use crate::types::Instant;
 impl Watch {
     /// The figures at `now`.
     pub fn report(&self, config: &Config, ended: Option<StopReason>, names: &Names, now: Instant) -> Report {
-        self.rows(config, ended, now).report(self.began.clone(), ended, names, self.lasted(now))
+        let report = self.rows(config, ended, now).report(self.began.clone(), ended, names, self.lasted(now));
+        Report { path_changes: self.path_changes(config), ..report }
+    }
+
+    /// How often it changed, if it is followed.
+    pub fn path_changes(&self, config: &Config) -> Option<u64> {
+        config.follow.then(|| self.followed.changes())
     }
 
     /// How long it is on, in nanoseconds.

@@ -31,12 +31,19 @@ pub(super) struct Followed {
     results: BTreeMap<usize, (CycleResult, CycleProbes)>,
     /// The first of them.
     next: usize,
+    /// How often the path changed.
+    changes: u64,
 }
 
 impl Followed {
     /// Whether what a cycle brought was looked at.
     pub fn has_seen(&self, cycle: usize) -> bool {
         cycle < self.next
+    }
+
+    /// How often the path changed.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// How much is kept.
@@ -90,7 +97,9 @@ impl Watch {
             };
             self.followed.next += 1;
             let mut happened = self.followed.detector.cycle(&result);
-            if happened.iter().any(|(_, kind)| kind.is_of_path()) {
+            let changes = happened.iter().filter(|(_, kind)| kind.is_of_path()).count();
+            if changes > 0 {
+                self.followed.changes += changes as u64;
                 self.followed.findings.forget();
             }
             let ended = match self.end() {
