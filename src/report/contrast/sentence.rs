@@ -8,6 +8,14 @@ use crate::report::words::number::Millis;
 
 /// The sentence for a finding.
 pub(super) fn sentence(finding: &Finding, comparison: &Comparison) -> String {
+    let mut text = statement(finding, comparison);
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
+}
+
+fn statement(finding: &Finding, comparison: &Comparison) -> String {
     let row = subject(finding, comparison);
     match (finding, row) {
         (Finding::NothingAnswers, _) => "The target answered none of these methods.".to_owned(),

@@ -7,17 +7,17 @@ use crate::report::trace::numbers::{ranges, word};
 use crate::report::trace::options::{TraceTextOptions, named, with_zone};
 use crate::trace::{Flows, FlowsHop, FlowsResponder, annotation, packet_octets};
 
-/// Empty for a target without an address: there is nothing to trace.
+/// Empty for a target without an address or a route: there is nothing to trace.
 pub(super) fn table(options: &TraceTextOptions, flows: &Flows) -> String {
     let Some(first) = flows.traces.first() else { return String::new() };
     let subject = &first.began.subject;
-    let Some(address) = subject.address.map(|address| with_zone(subject, address)) else { return String::new() };
+    let Some((address, octets)) = subject.address.zip(packet_octets(subject)) else { return String::new() };
+    let address = with_zone(subject, address);
     let mut text = format!(
-        "flows {} to {} ({address}), {} hops max, {} byte packets\n",
+        "flows {} to {} ({address}), {} hops max, {octets} byte packets\n",
         ranges(&flows.numbers()),
         escape(&first.began.subject.name),
         first.began.max_ttl.get(),
-        packet_octets(&first.began.subject).unwrap_or_default(),
     );
     flows.hops.iter().for_each(|hop| push_hop((options, subject), hop, &mut text));
     text

@@ -217,12 +217,13 @@ pub(super) fn send_failure(program: &str, view: TraceView, event: &ProbeEvent, t
     }
 }
 
-/// Empty for a target without an address: there is nothing to trace.
+/// Empty for a target without an address or a route: there is nothing to trace.
 fn header(options: &TraceTextOptions, began: &Began) -> String {
-    let Some(address) = began.subject.address else { return String::new() };
+    let Some((address, octets)) = began.subject.address.zip(packet_octets(&began.subject)) else {
+        return String::new();
+    };
     let address = with_zone(&began.subject, address);
     let (name, hops) = (escape(&began.subject.name), began.max_ttl.get());
-    let octets = packet_octets(&began.subject).unwrap_or_default();
     let packets = match octets {
         LARGEST_OCTETS.. if options.mtu => "searching the path MTU".to_owned(),
         _ if options.mtu => format!("searching the path MTU up to {octets} bytes"),
@@ -646,15 +647,18 @@ mod tests {
     }
 
     #[test]
-    fn a_target_without_an_address_has_no_text() {
+    fn a_target_without_an_address_or_a_route_has_no_text() {
         let began = trace_start(0, "nowhere.example", "192.0.2.1");
-        let subject = Arc::new(Subject { address: None, ..Subject::clone(&began.subject) });
-        let began = Began { subject, ..began };
-        let over = Trace { reached: false, stop_reason: StopReason::SendFailed, ..trace_end(&began, Vec::new()) };
-        let events = [Event::Began(began), begin(1, "b", "10.0.0.2"), Event::Ended(Arc::new(over))];
-        let (data, talk) = written(&mut TraceText::new(numeric()), &events);
-        assert_eq!(data, "traceroute to b (10.0.0.2), 30 hops max, 60 byte packets\n");
-        assert_eq!(talk, "");
+        let nowhere = Subject { address: None, ..Subject::clone(&began.subject) };
+        let unroutable = Subject { socket: None, ..Subject::clone(&began.subject) };
+        for subject in [nowhere, unroutable] {
+            let began = Began { subject: Arc::new(subject), ..began.clone() };
+            let over = Trace { reached: false, stop_reason: StopReason::SendFailed, ..trace_end(&began, Vec::new()) };
+            let events = [Event::Began(began), begin(1, "b", "10.0.0.2"), Event::Ended(Arc::new(over))];
+            let (data, talk) = written(&mut TraceText::new(numeric()), &events);
+            assert_eq!(data, "traceroute to b (10.0.0.2), 30 hops max, 60 byte packets\n");
+            assert_eq!(talk, "");
+        }
     }
 
     #[test]
