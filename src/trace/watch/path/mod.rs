@@ -298,7 +298,8 @@ impl Watch {
 
     fn begin_cycle(&mut self, config: &Config, now: Instant) {
         let planned = self.cycles.last().map(|cycle| cycle.at + config.interval);
-        let at = planned.filter(|&at| now.since(at) < config.interval).unwrap_or(now);
+        let in_time = |at: &Instant| now.since(*at) < config.interval && self.quiet_from() <= *at;
+        let at = planned.filter(in_time).unwrap_or(now);
         let wait = self.wait(config);
         self.missed = self.cycles.missed(|cycle| cycle.last_sent + wait <= now);
         self.doubt = self.doubt();
