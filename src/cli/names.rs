@@ -1,5 +1,6 @@
 //! Addresses of the names that targets have, looked up side by side before a run: [`look_up`].
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::driver::{self, Next};
 use crate::engine::Machine;
-use crate::types::{Family, Instant, Now};
+use crate::types::{Family, Instant, IpEndpoint, Now};
 
 type Found = Result<Resolved, ResolveError>;
 
 /// The outcomes of all lookups.
 pub struct Names {
+    /// But for those of addresses in digits, of which there may be very many.
     found: HashMap<Box<str>, Found>,
     /// The signal that ended the lookups, if one did.
     pub interrupted: Option<Control>,
@@ -21,12 +23,20 @@ pub struct Names {
 
 impl Names {
     /// The addresses of `name`.
-    pub fn get(&self, name: &str) -> Result<&Resolved, ResolveError> {
+    pub fn get(&self, name: &str) -> Result<Cow<'_, Resolved>, ResolveError> {
         match self.found.get(name) {
-            Some(found) => found.as_ref().map_err(Clone::clone),
-            None => Err(failed("it was not looked up")),
+            Some(found) => found.as_ref().map(Cow::Borrowed).map_err(Clone::clone),
+            None => {
+                let known = |address| Resolved { canonical: None, endpoints: vec![address], numeric: true };
+                in_digits(name).map(|address| Cow::Owned(known(address))).ok_or_else(|| failed("it was not looked up"))
+            }
         }
     }
+}
+
+/// The address that `name` is, where nothing of it needs a lookup.
+fn in_digits(name: &str) -> Option<IpEndpoint> {
+    name.parse().ok().map(IpEndpoint::from_address)
 }
 
 /// Looks `names` up in one family, or in the resolver's order, for at most `limit`, which an
@@ -44,8 +54,11 @@ pub fn look_up<'a>(
 ) -> Result<Names, CliError> {
     let until = limit.map(|(_, limit)| opened.channel.now().mono + limit);
     let mut lookups = Lookups { found: HashMap::new(), open: 0, until, expired: false, interrupted: None };
+    let mut some_known = false;
     for name in names {
-        if !lookups.found.contains_key(name) {
+        if in_digits(name).is_some_and(|address| family.is_none_or(|family| address.family() == family)) {
+            some_known = true;
+        } else if !lookups.found.contains_key(name) {
             let known = (opened.addresses)(name, family);
             lookups.open += usize::from(known.is_none());
             lookups.found.insert(name.into(), known);
@@ -55,7 +68,8 @@ pub fn look_up<'a>(
         driver::run(opened.channel.as_mut(), &mut lookups, Precision::Relaxed, |_| Next::Continue)?;
     }
     let Lookups { found, interrupted, .. } = lookups;
-    if let Some(control) = interrupted.as_ref().filter(|_| !found.values().flatten().any(Result::is_ok)) {
+    if let Some(control) = interrupted.as_ref().filter(|_| !some_known && !found.values().flatten().any(Result::is_ok))
+    {
         (env.die_by)(control);
     }
     let missing = match limit {

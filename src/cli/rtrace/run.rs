@@ -119,6 +119,8 @@ impl Rtrace<'_> {
         if let Some(error) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
             return Err(error);
         }
+        // Of many targets this is much.
+        drop(aims);
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
         let subjects = config.targets.len() * flow_count(self.args) as usize;
