@@ -14,6 +14,7 @@ PREFIX = "198.19.0.0/16"
 TARGET = "198.19.3.4"
 # Our side of the link, and its name: captures are taken here.
 LINK = "lab0"
+US = "192.0.2.1"
 # Routers before the end of the chain, and its end.
 HOPS = 8
 CHAIN_END = f"10.9.{HOPS}.2"
@@ -52,7 +53,7 @@ def build():
     ip("link", "set", "lo", "up")
     settle(None)
     host("target")
-    join(None, LINK, "192.0.2.1/24", "target", "up0", "192.0.2.2/24")
+    join(None, LINK, f"{US}/24", "target", "up0", "192.0.2.2/24")
     ip("-n", "target", "route", "add", "local", PREFIX, "dev", "lo")
     ip("route", "add", MILLION, "via", "192.0.2.2")
     chain("hop", "10.9", HOPS, CHAIN_END, BEHIND)
@@ -97,6 +98,11 @@ def silence():
     nft("target", rules + "add rule ip f pre icmp type echo-request drop")
     yield
     nft("target", "delete table ip f")
+
+
+def link_address(name, interface):
+    """What has its own network stack must be told where packets go."""
+    return json.loads(ip(*(["-n", name] if name else []), "-j", "link", "show", interface))[0]["address"]
 
 
 def nft(name, rules):

@@ -1,6 +1,7 @@
 """What is compared: groups of rows. Each ratio is ours divided by theirs, of medians over the rounds."""
 
 import os
+import re
 import statistics
 import tempfile
 from dataclasses import asdict, dataclass
@@ -248,6 +249,40 @@ def scan(bench):
         yield compare(f"answering /16, {what}: CPU", "--rate max", "s", cpus[name], cpus["alive"], most=most)
     what = "answering /16, --rate 20000: context switches"
     yield compare(what, "--rate max", "times", switches["paced"], switches["alive"])
+
+
+@group
+def ports(bench):
+    """One SYN to each address of a /16, at a port that is open and at one that is closed."""
+    addresses = 65_534
+    words = [bench.rping, "--rate", "max", "--retry", "0"]
+    router = lab.link_address("target", "up0")
+    zmap = ["zmap", "-q", "-i", lab.LINK, "-G", router, "-S", lab.US, "-b", "/dev/null", "-r", "150000", "-c", "2"]
+    zmap += ["-O", "csv", "--output-filter=repeat = 0", "-f", "classification", "-o", "-"]
+    for state, port, marks in [
+        ("open", lab.TCP_PORT, {"rping": "^198", "zmap": "^synack"}),
+        ("closed", lab.TCP_PORT + 1, {"rping": "refused$", "zmap": "^rst"}),
+    ]:
+        commands = {
+            "rping": [*words, *(["--alive"] if state == "open" else []), f"--tcp={port}", lab.PREFIX],
+            "zmap": [*zmap, "-p", str(port), lab.PREFIX],
+        }
+        with lab.listener(bench.rpong):
+            runs = alternate(bench.rounds, commands)
+            memory = {name: peak_memory(command) / 1024 for name, command in commands.items()}
+        cpus = {name: median(of, lambda one: one.cpu / addresses * 1e6) for name, of in runs.items()}
+        found = {name: median(of, lambda one: lines(one.output, marks[name])) for name, of in runs.items()}
+        what = f"a port of a /16, {state}"
+        yield compare(f"{what}: found", "all", "hosts", found["rping"], addresses, least=1)
+        yield limit(f"{what}: CPU per probe", "us", cpus["rping"], 10)
+        yield limit(f"{what}: peak memory", "MiB", memory["rping"], 20)
+        yield compare(f"{what}: found", "zmap", "hosts", found["rping"], found["zmap"])
+        yield compare(f"{what}: CPU per probe", "zmap", "us", cpus["rping"], cpus["zmap"])
+        yield compare(f"{what}: peak memory", "zmap", "MiB", memory["rping"], memory["zmap"])
+
+
+def lines(text, mark):
+    return len(re.findall(mark, text, re.MULTILINE))
 
 
 @group

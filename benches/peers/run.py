@@ -28,11 +28,13 @@ PEERS = {
     "ip": "iproute2",
     "nft": "nftables",
     "scamper": "scamper",
+    "zmap": "zmap",
     "unshare": "util-linux",
     "sysctl": "procps",
     "time": "time",
 }
 VERSIONS = [["ping", "-V"], ["fping", "-v"], ["traceroute", "-V"], ["mtr", "--version"], ["nping", "--version"]]
+VERSIONS += [["scamper", "-v"], ["zmap", "--version"]]
 
 
 def main():
