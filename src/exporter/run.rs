@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::config::{self, Config};
@@ -67,7 +68,8 @@ pub fn run(
     let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
     let result = runtime.block_on(async {
         let listeners = serve::listen(&options.listen).await?;
-        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let addresses: Result<Vec<SocketAddr>, _> = listeners.iter().map(TcpListener::local_addr).collect();
+        let addresses = addresses.map_err(|error| format!("getsockname: {error}"))?;
         let (ended, mut ends) = mpsc::channel(1);
         let (reloads, requests) = mpsc::channel(1);
         // Before the others, which the signal would end.
