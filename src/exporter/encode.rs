@@ -138,27 +138,27 @@ impl Scrape {
         self.write_reflectors(to)
     }
 
-    /// What reflectors of STAMP told.
+    /// What reflectors of STAMP say about themselves and both ways.
     fn write_reflectors(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let told: Vec<_> = self
+        let series: Vec<_> = self
             .series
             .iter()
             .filter_map(|one| Some((&one.of.labels, one.figures.reflection?, one.figures.ways)))
             .collect();
-        if told.is_empty() {
+        if series.is_empty() {
             return Ok(());
         }
         to.gauges(
             "netprobe_reflector_seconds",
             "Time that the reflector kept the newest packet",
-            told.iter().map(|(labels, newest, _)| (By(labels), newest.reflector.as_duration().as_secs_f64())),
+            series.iter().map(|(labels, newest, _)| (By(labels), newest.reflector.as_duration().as_secs_f64())),
         )?;
         let lost = |(labels, _, ways): &(_, _, Ways)| Some((*labels, ways.lost()?));
-        let there = told.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.0));
+        let there = series.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.0));
         to.counters("netprobe_lost_there", "Probes lost on the way there, as the reflector counts", there)?;
-        let back = told.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.1));
+        let back = series.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.1));
         to.counters("netprobe_lost_back", "Probes lost on the way back, as the reflector counts", back)?;
-        let ways = told.iter().filter_map(|(labels, newest, _)| Some((labels, newest.one_way?)));
+        let ways = series.iter().filter_map(|(labels, newest, _)| Some((labels, newest.one_way?)));
         let seconds = |nanos: i64| nanos as f64 / 1e9;
         let delays = ways.clone().flat_map(|(labels, ways)| {
             [("there", ways.there), ("back", ways.back)]

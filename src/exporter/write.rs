@@ -176,7 +176,7 @@ impl Writer<'_> {
                 let none = NativeHistogramBuckets { spans: &[], deltas: &[] };
                 let native = NativeHistogram {
                     schema: SCHEMA,
-                    // Tells it from a classic one while it is empty; every delay is more.
+                    // Without it an empty one would pass for a classic histogram; every delay is more.
                     zero_threshold: DEFAULT_NATIVE_HISTOGRAM_ZERO_THRESHOLD,
                     zero_count: 0,
                     negative: none,

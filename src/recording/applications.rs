@@ -90,7 +90,7 @@ variants! {
 plain_variants! { PresenceChange Finding Varied AnswererKind }
 
 impl Recorded for PingEvent {
-    fn is_told(&self) -> bool {
+    fn is_recorded(&self) -> bool {
         !matches!(self, PingEvent::NameWanted(_) | PingEvent::AddressWanted { .. })
     }
 
@@ -129,9 +129,9 @@ impl Variants for contrast::Event {
 }
 
 impl Recorded for contrast::Event {
-    fn is_told(&self) -> bool {
+    fn is_recorded(&self) -> bool {
         match self {
-            contrast::Event::Ping(event) => event.is_told(),
+            contrast::Event::Ping(event) => event.is_recorded(),
             contrast::Event::Comparison(_) => true,
         }
     }
@@ -146,7 +146,7 @@ impl Recorded for contrast::Event {
 
 impl Recorded for SweepEvent {
     /// Progress is for a reader who waits.
-    fn is_told(&self) -> bool {
+    fn is_recorded(&self) -> bool {
         !matches!(self, SweepEvent::Progress { .. })
     }
 }

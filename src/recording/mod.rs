@@ -58,8 +58,8 @@ pub trait Recorded: Variants + Clone {
     /// The types of the events that later ones refer to by number.
     const COUNTED: &[&str] = &[];
 
-    /// Whether it says anything to a reader.
-    fn is_told(&self) -> bool {
+    /// Whether it has a line: what only the run itself asks for has none.
+    fn is_recorded(&self) -> bool {
         true
     }
 

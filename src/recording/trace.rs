@@ -122,7 +122,7 @@ impl Recorded for Event {
     const SUPERSEDED: &[&str] = &["report", "flows_report", "cycle", "waiting"];
     const COUNTED: &[&str] = &["probe"];
 
-    fn is_told(&self) -> bool {
+    fn is_recorded(&self) -> bool {
         !matches!(self, Event::NameWanted(_))
     }
 

@@ -29,7 +29,7 @@ impl<E: Recorded> Writer<E> {
 
     /// Appends the line of an event, and before it those that it needs.
     pub fn event(&mut self, now: Now, event: &E, lines: &mut Vec<u8>) {
-        if !event.is_told() {
+        if !event.is_recorded() {
             return;
         }
         let began = *self.began.get_or_insert(now.mono);

@@ -298,7 +298,7 @@ impl Sweep {
         // A full interface queue says nothing about the target, and descriptors and ports that others have none either.
         let is_passing = match refused.error {
             OsError::ENOBUFS => true,
-            // That was another datagram's, of which the kernel tells us by the next.
+            // This error is an earlier datagram's: the kernel reports it when the next is sent.
             OsError::ECONNREFUSED => !is_connection,
             OsError::EMFILE | OsError::ENFILE | OsError::EADDRNOTAVAIL => is_connection,
             _ => false,

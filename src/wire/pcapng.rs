@@ -8,7 +8,7 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
 
-/// Tells the reader the order of octets.
+/// By this the reader knows the order of octets.
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 const VERSION: (u16, u16) = (1, 0);
 /// The length of the section: what is written as it comes does not know it.

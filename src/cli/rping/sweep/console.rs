@@ -31,7 +31,7 @@ pub struct SweepConsole {
     pub forecast: Option<Forecast>,
     /// Whether anything did.
     pub complained: bool,
-    /// Whether its method tells closed ports by ICMP errors, of which hosts send only a few a second.
+    /// Whether closed ports answer by ICMP errors, of which hosts send only a few a second.
     pub limited: bool,
     /// Whether a signal ended the sweep.
     pub interrupted: bool,

@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_is_there_again_is_told_with_what_that_cost() {
+    fn an_interface_that_is_there_again_is_shown_with_what_that_cost() {
         let back = |not_sent| Event::Recreated { interface: "wg\u{1b}0".into(), not_sent, at: WallTime::from_nanos(0) };
         let said = |options, not_sent| text(options, &[back(not_sent)]);
         let usual = PingTextOptions::default;
