@@ -32,7 +32,7 @@ fn again<E: Recorded + Debug>(octets: &[u8]) {
     let mut written = Vec::new();
     writer.session(&mut written);
     let mut events = Vec::new();
-    for (at, event) in reader.events::<E>().flatten().filter(|(_, event)| event.is_told()) {
+    for (at, event) in reader.events::<E>().flatten().filter(|(_, event)| event.is_recorded()) {
         let mono = Instant::from_nanos(1).saturating_add(at);
         writer.event(Now { mono, wall: WallTime::default() }, &event, &mut written);
         events.push(event);

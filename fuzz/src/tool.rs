@@ -38,7 +38,7 @@ pub fn refused(tool: Tool, words: &[&[u8]], input: &[u8]) {
             host: &Default::default,
             route: &|_| Err(OsError::ENETUNREACH),
             result_file: None,
-            redirect: |_| Ok(()),
+            redirect: &|_| Ok(()),
             open_lanes: &mut |_, _| Err(ChannelError { call: "socket", error: OsError::EMFILE }),
             die_by: |_| {},
         },
