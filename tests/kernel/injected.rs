@@ -221,7 +221,7 @@ fn what_can_never_be_waited_for_ends_the_run_with_a_sentence() {
 
 /// What rping-exporter calls. Errors of epoll_wait(2) other than these are faults of the program that waits.
 #[cfg(feature = "exporter")]
-const CALLS_OF_EXPORTERS: [(&str, &[&str]); 15] = [
+const CALLS_OF_EXPORTERS: [(&str, &[&str]); 14] = [
     ("socket", &["EMFILE", "EPERM"]),
     ("setsockopt", &["ENOPROTOOPT"]),
     ("bind", &["EADDRINUSE"]),
@@ -236,7 +236,6 @@ const CALLS_OF_EXPORTERS: [(&str, &[&str]); 15] = [
     ("eventfd2", &["EMFILE"]),
     ("clone3,clone", &["EAGAIN"]),
     ("openat", &["EMFILE", "EACCES"]),
-    ("statx,newfstatat", &["EACCES"]),
 ];
 
 /// Asks the exporter for everything that it has.
