@@ -9,8 +9,9 @@
 //!
 //! # When probes leave
 //!
-//! Probes of one trace leave 1 ms apart, those of one TTL 10 ms apart. First probes run ahead of the highest TTL that has
-//! answered by a window of a few TTLs, which opens further while nothing answers. Over UDP the window is small and second
+//! Probes of one trace leave 1 ms apart (over ICMP 0.5), those of one TTL 10 ms apart. First probes run ahead of the highest TTL that
+//! has answered by a window of a few TTLs, which opens further while nothing answers; over ICMP they go to the first 15 in any case,
+//! which is most paths, because targets do not limit echo replies. Over UDP the window is small and second
 //! probes wait until their TTL is known to lie on the path, because a Linux target answers six closed-port datagrams in a
 //! burst and then one a second: probes that run past it would use up the answers meant for its own hop. `-N` replaces all
 //! of this by a plain window of probes in TTL order.
@@ -23,7 +24,11 @@
 //!
 //! Without `-w`, a silent probe is given up
 //! - after the slowest RTT of its hop, or where its hop is silent and a later one answered the slowest RTT of the trace,
-//!   and as long again, but at least 100 ms and at most 1 s more;
+//!   and as long again, but at least 120 ms and at most 1 s more;
+//! - after half as long again as the slowest RTT of the trace, counted from the first probe of its hop, but after at least 135 ms and
+//!   at most 1 s more, where its hop is silent, a later one answered, and routers seem to answer as fast as they forward: none took
+//!   more than 10 ms longer than one from farther away, and no more than a quarter of the hops are silent. Where some routers are
+//!   slow, so may the silent ones be;
 //! - beyond the last hop that answered, after three times the slowest RTT of the trace, at least 0.5 s and at most 2 s (after 2 s
 //!   where nothing has answered at all), but not before 4 s after the first probe beyond it, unless there are more than 64 targets:
 //!   a router takes about 3 s to find out that a neighbour does not answer, and then says so.

@@ -107,7 +107,7 @@ impl Search {
             refused_in_a_row: 0,
             pauses: Pauses::new(config.send_gap.unwrap_or_default(), config.paced),
             limited_from: 0,
-            wait: config.wait.map_or_else(|| wait::past(slowest.unwrap_or_default()), |wait| wait.max),
+            wait: config.wait.map_or_else(|| wait::of_search(slowest.unwrap_or_default()), |wait| wait.max),
             ends: now + MAX_DURATION,
             trace,
         }

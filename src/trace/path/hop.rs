@@ -173,6 +173,11 @@ pub(in crate::trace) struct Waiting {
 }
 
 impl Waiting {
+    /// Each this long.
+    pub fn of(span: Duration) -> Self {
+        Waiting { span, until: Instant::ZERO }
+    }
+
     /// When a probe sent at `sent` is given up.
     pub fn ends(&self, sent: Instant) -> Instant {
         self.until.max(sent + self.span)
@@ -260,6 +265,13 @@ impl HopState {
     /// The slowest RTT of this hop.
     pub fn slowest(&self) -> Option<Duration> {
         self.slots.iter().filter_map(Slot::rtt).max().map(Rtt::as_duration)
+    }
+
+    /// The fastest and the slowest RTT of this hop.
+    pub fn delays(&self) -> Option<(Duration, Duration)> {
+        let mut rtts = self.slots.iter().filter_map(Slot::rtt).map(Rtt::as_duration);
+        let first = rtts.next()?;
+        Some(rtts.fold((first, first), |(fastest, slowest), rtt| (fastest.min(rtt), slowest.max(rtt))))
     }
 
     /// The RTT of the first probe that was answered.

@@ -86,6 +86,11 @@ impl Path {
             .map_or(0, |at| at + 1)
     }
 
+    /// The hops up to the highest that answered, within the path.
+    fn hops_to_last_answer(&self) -> &[HopState] {
+        self.hops().get(..self.answered_hops()).unwrap_or_default()
+    }
+
     pub fn is_beyond_answers(&self, ttl: u8) -> bool {
         self.highest.is_none_or(|highest| highest < ttl)
     }
@@ -111,10 +116,11 @@ impl Path {
 
     /// How long the probes of `hop` are waited for.
     pub fn wait(&self, config: &Config, hop: &HopState) -> Waiting {
-        let span = wait::span(config.wait.as_ref(), self, hop);
-        let patient = config.is_patient() && self.is_beyond_answers(hop.ttl);
-        let since = if patient { self.beyond_since() } else { None };
-        Waiting { span, until: since.map_or(Instant::ZERO, |since| since + DEAD_NEIGHBOUR) }
+        let mut waiting = wait::waiting(config.wait.as_ref(), self, hop);
+        if config.is_patient() && self.is_beyond_answers(hop.ttl) {
+            waiting.until = self.beyond_since().map_or(waiting.until, |since| since + DEAD_NEIGHBOUR);
+        }
+        waiting
     }
 
     /// Whether nothing is left to send, and probes are open beyond the last hop that answered.

@@ -139,7 +139,7 @@ impl TraceRun {
             (slot.sent, slot.ttl) = (Some((probe, stamp)), ttl);
         }
         self.probes = self.probes.saturating_add(1);
-        self.rhythm.sent(config, stamp.user.mono);
+        self.rhythm.sent(config, &self.route.profile, stamp.user.mono);
     }
 
     /// `probe` left. True if its answer is there already, whose RTT was waiting for this.

@@ -11,6 +11,10 @@ use crate::types::Instant;
 
 /// Between two probes of one trace.
 const GAP: Duration = Duration::from_millis(1);
+/// The same over ICMP, whose answers targets do not limit.
+const GAP_OF_ICMP: Duration = Duration::from_micros(500);
+/// First probes over ICMP go to this many TTLs before anything has answered: that is most paths.
+const AT_FIRST: usize = 15;
 /// Between two probes of one TTL, so that they do not meet in one burst of a router's rate limit.
 const SPREAD: Duration = Duration::from_millis(10);
 /// While nothing answers, another TTL is tried this often where the destination does not limit its answers.
@@ -21,6 +25,8 @@ const RETRY: Duration = Duration::from_millis(10);
 /// How far first probes run ahead of the highest TTL that answered, and how fast that opens while nothing answers.
 pub(in crate::trace) struct Window {
     ttls: usize,
+    /// How far they run at least.
+    at_first: usize,
     opens_every: Duration,
     /// How long the first probe beyond the answers must have been silent before the second may follow.
     probation: Duration,
@@ -33,6 +39,7 @@ impl Window {
             // Many traces have time: what is answered soon need not be run past.
             _ if !config.paced => Window {
                 ttls: ahead,
+                at_first: 0,
                 opens_every: slowest.saturating_mul(2).clamp(OPENS_EVERY, OPENS_EVERY * 5),
                 probation: Duration::ZERO,
             },
@@ -41,17 +48,23 @@ impl Window {
             // Where the quote shows the distance, those that run past it are answers of its hop.
             Protocol::Udp => Window {
                 ttls: if profile.writes_header() { 6 } else { 4 },
+                at_first: 0,
                 opens_every: slowest.clamp(Duration::from_millis(50), Duration::from_millis(250)),
                 probation: slowest.saturating_mul(2).clamp(Duration::from_millis(250), Duration::from_secs(2)),
             },
-            // Echo replies are not limited; what runs past the target costs packets only.
-            _ => Window { ttls: 8, opens_every: OPENS_EVERY, probation: Duration::ZERO },
+            // What runs past the target costs packets only.
+            Protocol::Icmp | Protocol::Tcp | Protocol::Unix => Window {
+                ttls: 8,
+                at_first: if profile.protocol == Protocol::Icmp { AT_FIRST } else { 0 },
+                opens_every: OPENS_EVERY,
+                probation: Duration::ZERO,
+            },
         }
     }
 
     /// When the first probe of the TTL at `index` may leave, with `answered` TTLs up to the highest that answered.
     pub fn opens(&self, index: usize, answered: usize, progress_at: Instant) -> Instant {
-        let ahead = (index + 1).saturating_sub(answered + self.ttls);
+        let ahead = (index + 1).saturating_sub(self.at_first.max(answered + self.ttls));
         if ahead == 0 {
             return Instant::ZERO;
         }
@@ -90,11 +103,11 @@ impl Rhythm {
     }
 
     /// A probe has left.
-    pub fn sent(&mut self, config: &Config, now: Instant) {
+    pub fn sent(&mut self, config: &Config, profile: &Profile, now: Instant) {
         if !std::mem::replace(&mut self.begun, true) {
             self.progress_at = now;
         }
-        self.next_send = now + gap(config);
+        self.next_send = now + gap(config, profile);
     }
 
     /// The kernel refused a probe: what ails it may pass.
@@ -139,7 +152,7 @@ impl Rhythm {
         // Answers to what ran past the target may be those of its hop, which it need not give twice.
         let quotes = profile.protocol == Protocol::Udp && profile.writes_header();
         let in_round = |hop: &HopState, index: usize| match alone {
-            true => rounds::due(config, path, (hop, index), (gap(config), self.progress_at)),
+            true => rounds::due(config, path, (hop, index), (gap(config, profile), self.progress_at)),
             false => Some(Instant::ZERO),
         };
         let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
@@ -184,8 +197,9 @@ pub(in crate::trace) fn flow_spread(config: &Config, protocol: Protocol) -> Opti
     }
 }
 
-fn gap(config: &Config) -> Duration {
-    config.send_gap.unwrap_or(if config.paced { GAP } else { Duration::ZERO })
+fn gap(config: &Config, profile: &Profile) -> Duration {
+    let paced = if profile.protocol == Protocol::Icmp { GAP_OF_ICMP } else { GAP };
+    config.send_gap.unwrap_or(if config.paced { paced } else { Duration::ZERO })
 }
 
 /// The first slot in TTL order, while fewer than `limit` probes are in flight.
@@ -228,7 +242,7 @@ mod tests {
                     let probe = ProbeId::new(left.len() as u64 + 1);
                     left.push((now.since(Instant::ZERO), ttl, index));
                     path.slot(ttl, index).unwrap().sent = Some((probe, Stamp::user(at(now.since(Instant::ZERO)))));
-                    rhythm.sent(config, now);
+                    rhythm.sent(config, profile, now);
                 }
                 Next::At(then) if then.since(Instant::ZERO) <= until => now = then,
                 Next::At(_) | Next::Nothing => return left,
@@ -237,13 +251,23 @@ mod tests {
     }
 
     #[test]
-    fn probes_leave_a_millisecond_apart_and_those_of_a_ttl_ten() {
+    fn over_icmp_probes_leave_half_a_millisecond_apart_to_15_ttls_at_first_and_those_of_a_ttl_ten() {
         let left = unanswered(&profile(Protocol::Icmp), ms(100));
-        assert_eq!(left[..3], [(ms(0), 1, 0), (ms(1), 2, 0), (ms(2), 3, 0)]);
-        assert!(left.windows(2).all(|pair| pair[1].0 >= pair[0].0 + ms(1)));
-        for ttl in 1..=8 {
+        let half = |ttl: u8| Duration::from_micros(500) * u32::from(ttl - 1);
+        assert!((1..=15).zip(&left).all(|(ttl, &probe)| probe == (half(ttl), ttl, 0)), "{left:?}");
+        assert!(left.windows(2).all(|pair| pair[1].0 >= pair[0].0 + half(2)), "{left:?}");
+        for ttl in 1..=15 {
             let times: Vec<Duration> = left.iter().filter(|probe| probe.1 == ttl).map(|probe| probe.0).collect();
             assert!(times.len() == 3 && times.windows(2).all(|pair| pair[1] >= pair[0] + ms(10)), "{ttl} {times:?}");
+        }
+    }
+
+    #[test]
+    fn where_the_target_limits_its_answers_or_drops_connections_probes_leave_a_millisecond_apart() {
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            let left = unanswered(&profile(protocol), ms(600));
+            assert_eq!(left[..3], [(ms(0), 1, 0), (ms(1), 2, 0), (ms(2), 3, 0)]);
+            assert!(left.windows(2).all(|pair| pair[1].0 >= pair[0].0 + ms(1)), "{left:?}");
         }
     }
 
@@ -253,8 +277,8 @@ mod tests {
             let left = unanswered(&profile(protocol), until);
             left.iter().map(|probe| probe.1).max()
         };
-        assert_eq!(reach(Protocol::Icmp, ms(19)), Some(8));
-        assert_eq!(reach(Protocol::Icmp, ms(41)), Some(10));
+        assert_eq!(reach(Protocol::Icmp, ms(19)), Some(15));
+        assert_eq!(reach(Protocol::Icmp, ms(41)), Some(17));
         assert_eq!(reach(Protocol::Udp, ms(49)), Some(4));
         assert_eq!(reach(Protocol::Udp, ms(101)), Some(6));
         assert_eq!(reach(Protocol::Udp, ms(3000)), Some(30));

@@ -4,11 +4,20 @@ use std::time::Duration;
 
 use crate::trace::config::Wait;
 use crate::trace::path::Path;
-use crate::trace::path::hop::HopState;
+use crate::trace::path::hop::{HopState, Slot, Waiting};
+use crate::types::Instant;
 
 /// What a hop is given beyond the slowest answer: as long again, within these limits.
-const EXTRA_AT_LEAST: Duration = Duration::from_millis(100);
+const EXTRA_AT_LEAST: Duration = Duration::from_millis(120);
+const EXTRA_OF_SEARCH_AT_LEAST: Duration = Duration::from_millis(100);
 const EXTRA_AT_MOST: Duration = Duration::from_secs(1);
+/// Where all routers seem to answer as fast as they forward, a silent hop is given half as long again as the slowest answer, counted
+/// from its first probe: this long at least.
+const PROMPT_AT_LEAST: Duration = Duration::from_millis(135);
+/// How much longer than one from farther away an answer may take that counts as prompt.
+const PROMPT_WITHIN: Duration = Duration::from_millis(10);
+/// One of this many hops may be silent where routers count as prompt: of more, some are rather slow.
+const PROMPT_SILENT: usize = 4;
 /// Beyond the last answering hop: this many times the slowest RTT, within these limits.
 const BEYOND_FACTOR: u32 = 3;
 const BEYOND_AT_LEAST: Duration = Duration::from_millis(500);
@@ -20,28 +29,51 @@ pub(in crate::trace) const BEYOND_AT_MOST: Duration = Duration::from_secs(2);
 /// until then.
 pub const DEAD_NEIGHBOUR: Duration = Duration::from_secs(4);
 
-/// How long the probes of `hop` are waited for, counted from their sending.
-pub(in crate::trace) fn span(wait: Option<&Wait>, path: &Path, hop: &HopState) -> Duration {
+/// How long the probes of `hop` are waited for.
+pub(in crate::trace) fn waiting(wait: Option<&Wait>, path: &Path, hop: &HopState) -> Waiting {
     match wait {
-        Some(wait) => explicit(wait, path, hop),
+        Some(wait) => Waiting::of(explicit(wait, path, hop)),
         None => adaptive(path, hop),
     }
 }
 
-fn adaptive(path: &Path, hop: &HopState) -> Duration {
-    let Some(slowest) = path.slowest() else { return BEYOND_AT_MOST };
-    match hop.slowest() {
-        Some(same_hop) => past(same_hop),
-        None if path.is_beyond_answers(hop.ttl) => {
-            slowest.saturating_mul(BEYOND_FACTOR).clamp(BEYOND_AT_LEAST, BEYOND_AT_MOST)
-        }
-        None => past(slowest),
+fn adaptive(path: &Path, hop: &HopState) -> Waiting {
+    let Some(slowest) = path.slowest() else { return Waiting::of(BEYOND_AT_MOST) };
+    if let Some(same_hop) = hop.slowest() {
+        return Waiting::of(twice(same_hop, EXTRA_AT_LEAST));
     }
+    if path.is_beyond_answers(hop.ttl) {
+        return Waiting::of(slowest.saturating_mul(BEYOND_FACTOR).clamp(BEYOND_AT_LEAST, BEYOND_AT_MOST));
+    }
+    if !are_prompt(path.hops_to_last_answer()) {
+        return Waiting::of(twice(slowest, EXTRA_AT_LEAST));
+    }
+    // All of its probes went to one router, which would have answered the first.
+    let first = hop.slots.first().and_then(Slot::sent_at);
+    let all = slowest.saturating_add((slowest / 2).min(EXTRA_AT_MOST)).max(PROMPT_AT_LEAST);
+    Waiting { span: slowest, until: first.map_or(Instant::ZERO, |first| first + all) }
+}
+
+/// Whether the routers of `hops` answer as fast as they forward, as far as is seen.
+fn are_prompt(hops: &[HopState]) -> bool {
+    let silent = hops.iter().filter(|hop| hop.is_silent()).count();
+    let mut farther = Duration::MAX;
+    let mut answers = hops.iter().rev().filter_map(HopState::delays);
+    let prompt = |(fastest, slowest): (Duration, Duration)| {
+        farther = farther.min(fastest);
+        slowest <= farther.saturating_add(PROMPT_WITHIN)
+    };
+    silent.saturating_mul(PROMPT_SILENT) <= hops.len() && answers.all(prompt)
+}
+
+/// How long a probe of a search for path MTUs is waited for after answers that took `slowest` at most.
+pub(in crate::trace) fn of_search(slowest: Duration) -> Duration {
+    twice(slowest, EXTRA_OF_SEARCH_AT_LEAST)
 }
 
 /// The slowest answer's time and as long again, within limits.
-pub(in crate::trace) fn past(slowest: Duration) -> Duration {
-    slowest.saturating_add(slowest.clamp(EXTRA_AT_LEAST, EXTRA_AT_MOST))
+fn twice(slowest: Duration, extra_at_least: Duration) -> Duration {
+    slowest.saturating_add(slowest.clamp(extra_at_least, EXTRA_AT_MOST))
 }
 
 /// traceroute's rule: HERE times an RTT of the same hop, else NEAR times one of a later hop, and never more than MAX.
@@ -83,11 +115,36 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_hop_is_given_as_long_again_as_the_slowest_answer_within_limits() {
+    fn a_silent_hop_among_slow_routers_is_given_as_long_again_as_the_slowest_answer_within_limits() {
         let config = config(profile(Protocol::Icmp));
-        assert_eq!(wait(&config, &[(1, 1), (3, 2)], 2), ms(102));
-        assert_eq!(wait(&config, &[(1, 400), (3, 300)], 2), ms(800));
-        assert_eq!(wait(&config, &[(1, 1500), (3, 300)], 2), ms(2500));
+        assert_eq!(wait(&config, &[(1, 20), (3, 2), (4, 2)], 2), ms(140));
+        assert_eq!(wait(&config, &[(1, 400), (3, 300), (4, 300)], 2), ms(800));
+        assert_eq!(wait(&config, &[(1, 1500), (3, 300), (4, 300)], 2), ms(2500));
+    }
+
+    /// When the first two probes of the hop at TTL 2 are given up, which left after 5 and 205 ms.
+    fn given_up(answers: &[(u8, u64)]) -> [Duration; 2] {
+        let config = config(profile(Protocol::Icmp));
+        let mut path = path(&config, answers);
+        for (index, sent) in [5, 205].into_iter().enumerate() {
+            path.slot(2, index).unwrap().sent = Some((ProbeId::new(100 + index as u64), Stamp::user(at(ms(sent)))));
+        }
+        let wait = path.wait(&config, &path.hops()[1]);
+        [5, 205].map(|sent| wait.ends(at(ms(sent)).mono).since(Instant::ZERO))
+    }
+
+    #[test]
+    fn a_silent_hop_among_prompt_routers_is_given_half_as_long_again_as_the_slowest_answer_from_its_first_probe_on() {
+        assert_eq!(given_up(&[(1, 5), (3, 90), (4, 100)]), [ms(155), ms(305)]);
+        assert_eq!(given_up(&[(1, 1), (3, 2), (4, 2)]), [ms(140), ms(207)]);
+        assert_eq!(given_up(&[(1, 5), (3, 110), (4, 100)]), [ms(170), ms(315)]);
+        assert_eq!(given_up(&[(1, 5), (3, 2900), (4, 3000)]), [ms(4005), ms(4005)]);
+    }
+
+    #[test]
+    fn routers_are_slow_where_one_answers_later_than_one_beyond_it_or_many_are_silent() {
+        assert_eq!(given_up(&[(1, 5), (3, 106), (4, 95)]), [ms(231), ms(431)]);
+        assert_eq!(given_up(&[(1, 5), (3, 95)]), [ms(220), ms(420)]);
     }
 
     #[test]

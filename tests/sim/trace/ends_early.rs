@@ -49,11 +49,11 @@ fn interim_figures_show_how_far_a_trace_has_come_and_change_nothing() {
 fn a_stop_waits_for_what_is_in_flight() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 15, as_is);
-    network.at(ms(12), Control::Stop);
+    network.at(ms(5), Control::Stop);
     let run = trace(&network, RAW, config());
     let (_, end) = run.end();
     assert_eq!(end.stop_reason, StopReason::Interrupted);
-    assert!(run.log.times().iter().all(|&at| at <= ms(12)));
+    assert!(run.log.times().iter().all(|&at| at <= ms(5)));
     let answered = responders(end).iter().flatten().flatten().count();
     assert_eq!(answered, run.log.packets().len());
 }

@@ -82,7 +82,8 @@ fn every_lane_finds_each_drop_that_routers_report() {
         };
         assert_eq!(found(end), [&drop(3, 1500, 1400), &drop(5, 1400, 1300)], "{kind:?}");
         assert!(end.findings.contains(&Finding::PathMtu { ttl: Ttl::new(5), mtu: Mtu::new(1300).unwrap() }));
-        assert!(run.log.packets().len() <= 40, "{kind:?}: {}", run.log.packets().len());
+        // ICMP has run ten TTLs past the target by the time it answers.
+        assert!(run.log.packets().len() <= 55, "{kind:?}: {}", run.log.packets().len());
         assert_eq!(run.hops().len(), 5);
     }
 }
