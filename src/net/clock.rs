@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::Timespec;
 
 use super::sys;
 use crate::types::{ClockError, Instant, Now, WallTime};
@@ -13,17 +13,18 @@ const READINGS: usize = 4;
 
 /// CLOCK_MONOTONIC and CLOCK_REALTIME, one right after the other: anew if this thread was interrupted in between.
 pub fn now() -> Now {
-    let mono = || Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic)));
+    let mono = || Instant::from_nanos(sys::clock::monotonic());
+    let wall = || WallTime::from_nanos(sys::clock::realtime());
     let mut before = mono();
     for _ in 1..READINGS {
-        let wall = WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime)));
+        let wall = wall();
         let after = mono();
         if after.since(before) <= TOGETHER {
             return Now { mono: before, wall };
         }
         before = after;
     }
-    Now { mono: before, wall: WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime))) }
+    Now { mono: before, wall: wall() }
 }
 
 /// Seconds that the local time is ahead of UTC, at some time.
@@ -52,13 +53,6 @@ pub fn timespec_until(instant: Instant) -> Timespec {
     timespec(Instant::ZERO + instant.since(now().mono))
 }
 
-/// A time before the epoch, which only a wrong wall clock shows, counts as the epoch.
-fn nanos(time: Timespec) -> u64 {
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +61,5 @@ mod tests {
     fn an_instant_reaches_the_kernel_as_seconds_and_nanoseconds() {
         let time = timespec(Instant::from_nanos(3_000_000_042));
         assert_eq!((time.tv_sec, time.tv_nsec), (3, 42));
-        assert_eq!(nanos(time), 3_000_000_042);
-        assert_eq!(nanos(Timespec { tv_sec: -1, tv_nsec: 5 }), 5);
     }
 }

@@ -1,7 +1,34 @@
-//! What the kernel says of its wall clock, see adjtimex(2).
+//! The kernel's clocks, see clock_gettime(2), and what it says of its wall clock, see adjtimex(2).
 
 use std::mem;
 use std::time::Duration;
+
+/// CLOCK_MONOTONIC in nanoseconds.
+pub fn monotonic() -> u64 {
+    nanos(time_of(libc::CLOCK_MONOTONIC))
+}
+
+/// CLOCK_REALTIME in nanoseconds from the epoch.
+pub fn realtime() -> u64 {
+    nanos(time_of(libc::CLOCK_REALTIME))
+}
+
+/// By the C library, which asks the vDSO: rustix parses that itself, and enters the kernel for every reading where it cannot (Linux 6.18
+/// in some builds), which is half of the CPU time of a paced run.
+fn time_of(clock: libc::clockid_t) -> libc::timespec {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_gettime(2): it retrieves the time of the clock into "tp", which lives through the call. It fails only for a clock that
+    // does not exist (EINVAL) or a pointer outside the address space (EFAULT).
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time
+}
+
+/// A time before the epoch, which only a wrong wall clock shows, counts as the epoch.
+fn nanos(time: libc::timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
 
 /// How far the wall clock may be off, as the program that synchronises it with UTC reported to the kernel; `None` without one, or where
 /// the kernel does not say.
@@ -41,6 +68,13 @@ fn stated(status: libc::c_int, maxerror: libc::c_long) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_its_seconds_and_nanoseconds_and_none_is_before_the_epoch() {
+        assert_eq!(nanos(libc::timespec { tv_sec: 3, tv_nsec: 42 }), 3_000_000_042);
+        assert_eq!(nanos(libc::timespec { tv_sec: -1, tv_nsec: 5 }), 5);
+        assert!(monotonic() <= monotonic());
+    }
 
     #[test]
     fn only_a_clock_in_step_has_an_error() {
