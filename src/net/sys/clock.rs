@@ -13,8 +13,8 @@ pub fn realtime() -> u64 {
     nanos(time_of(libc::CLOCK_REALTIME))
 }
 
-/// By the C library, which asks the vDSO: rustix parses that itself, and enters the kernel for every reading where it cannot (Linux 6.18
-/// in some builds), which is half of the CPU time of a paced run.
+/// By the C library, which asks the vDSO. rustix looks for the vDSO itself, and where it finds none, as on some builds of Linux 6.18, each
+/// reading enters the kernel: dozens of system calls per probe.
 fn time_of(clock: libc::clockid_t) -> libc::timespec {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: clock_gettime(2): it retrieves the time of the clock into "tp", which lives through the call. It fails only for a clock that
