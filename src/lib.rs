@@ -55,8 +55,8 @@
 //! - a metric: a count in `metrics/counts.rs`, a figure of the delays of a series in `metrics/delays.rs`; both serialise
 //!   themselves there, and are recorded by their lines in `recording/values.rs`. Its name in the text of each report that shows
 //!   it, its column in `csv.rs` of `report/ping` and `report/sweep`, its limit in `engine/condition/table.rs` if it has one.
-//! - a format: a file per tool in `report`, its name in `cli/args/format.rs`, its writer where a tool chooses one:
-//!   `cli/rping/sink.rs`, `cli/rping/contrast.rs`, `cli/rping/sweep/mod.rs`, `cli/rtrace/run.rs`.
+//! - a format: a file per tool in `report`, its name in `cli/args/format.rs`, its writer in `sink.rs` of
+//!   `cli/rping` and `cli/rtrace`.
 //! - another program's options and text: a room in `cli` that maps them to a run, a sink in `report`.
 //! - a metric of the exporter: its samples in `exporter/encode.rs`, of paths in `exporter/path_samples.rs`; a key of its
 //!   configuration: `exporter/config/schema.rs`.

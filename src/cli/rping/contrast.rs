@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
-use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -23,7 +22,6 @@ use crate::engine::{Destination, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event, Varied};
 use crate::ping::{self, Ask, Method, Pace, Wait};
 use crate::recording::Mode;
-use crate::report::{ContrastCsv, ContrastJson, ContrastText, PingJsonOptions};
 use crate::types::{Family, Port, WallTime};
 
 /// Rounds unless `-c` says otherwise.
@@ -282,17 +280,6 @@ impl Rping<'_> {
         let rows: Vec<Contender> = rows.collect();
         let none = errors.len() == rows.len();
         (rows, errors.into_iter().next().filter(|_| none))
-    }
-
-    pub(super) fn contrast_sink(&self, facts: &Facts) -> Result<BoxedSink<Event>, CliError> {
-        let (format, quiet) = (&self.args.output.format, self.args.output.is_quiet());
-        let sink = format.sink(|format| match format {
-            Format::Text => Some(Box::new(ContrastText::new(self.text_options(facts, true)))),
-            Format::Json => Some(Box::new(ContrastJson::new(PingJsonOptions { quiet }))),
-            Format::Csv => Some(Box::new(ContrastCsv)),
-            Format::Prometheus | Format::Influx | Format::Atlas => None,
-        })?;
-        Ok(self.with_failures(sink, Event::ended))
     }
 }
 

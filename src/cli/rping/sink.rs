@@ -1,14 +1,19 @@
-//! What writes the events of an `rping` run.
+//! What writes the events of an `rping` run in the chosen format: of targets probed again and again, of a comparison, of a sweep.
 
+use crate::channel::SocketKind;
 use crate::cli::args::format::{BoxedSink, Format};
+use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::run::Rping;
-use crate::ping::{Event, Pace};
+use crate::ping::{Event, Pace, contrast};
 use crate::report::{
-    ChangesCsv, ChangesJson, ChangesText, Ended, Failures, LocalOffset, PingCsv, PingInflux, PingJson, PingJsonOptions,
-    PingPrometheus, PingText, PingTextOptions,
+    ChangesCsv, ChangesJson, ChangesText, ContrastCsv, ContrastJson, ContrastText, Ended, Failures, LocalOffset,
+    PingCsv, PingInflux, PingJson, PingJsonOptions, PingPrometheus, PingText, PingTextOptions, SweepBrief, SweepCsv,
+    SweepInflux, SweepJson, SweepPrometheus, SweepText,
 };
+use crate::sweep;
+use crate::types::Family;
 use crate::wire::payload::Fill;
 
 impl Rping<'_> {
@@ -42,6 +47,54 @@ impl Rping<'_> {
         })?;
         let ended = if self.may_spread() { Event::ended_at_address } else { Event::ended };
         Ok(self.with_failures(sink, ended))
+    }
+
+    /// What writes the results of a comparison.
+    ///
+    /// # Errors
+    /// If they cannot have the chosen format.
+    pub(super) fn contrast_sink(&self, facts: &Facts) -> Result<BoxedSink<contrast::Event>, CliError> {
+        let (format, quiet) = (&self.args.output.format, self.args.output.is_quiet());
+        let sink = format.sink(|format| match format {
+            Format::Text => Some(Box::new(ContrastText::new(self.text_options(facts, true)))),
+            Format::Json => Some(Box::new(ContrastJson::new(PingJsonOptions { quiet }))),
+            Format::Csv => Some(Box::new(ContrastCsv)),
+            Format::Prometheus | Format::Influx | Format::Atlas => None,
+        })?;
+        Ok(self.with_failures(sink, contrast::Event::ended))
+    }
+
+    /// What writes the results of one of the `workers` of a sweep. Gauges are written together, so that only one worker can.
+    ///
+    /// # Errors
+    /// If they cannot have the chosen format.
+    pub(super) fn sweep_sink(
+        &self,
+        sockets: &[(Family, SocketKind)],
+        workers: usize,
+    ) -> Result<BoxedSink<sweep::Event>, CliError> {
+        let (format, style) = (&self.args.output.format, self.style());
+        let sink = format.sink(|chosen| match chosen {
+            Format::Text => Some(Box::new(SweepText::new(style))),
+            Format::Json if format.is_brief() => Some(Box::new(SweepBrief::new(style))),
+            Format::Json => Some(Box::new(SweepJson::new(style, sockets.to_vec()))),
+            Format::Csv => Some(Box::new(SweepCsv::new(style))),
+            Format::Prometheus => (workers == 1).then(|| Box::new(SweepPrometheus::new(style)) as _),
+            Format::Influx => Some(Box::new(SweepInflux::new(style))),
+            Format::Atlas => None,
+        })?;
+        Ok(self.with_failures(sink, sweep::Event::ended))
+    }
+
+    /// Writes what stands once before the results of all workers of a sweep.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub(super) fn sweep_head(&self, env: &mut Env<'_>) -> Result<(), CliError> {
+        match self.args.output.format.chosen() {
+            Format::Csv => SweepCsv::header(env.stdout).map_err(CliError::Output),
+            _ => Ok(()),
+        }
     }
 
     /// With a sentence on standard error for each condition that does not hold.

@@ -7,6 +7,7 @@ mod mtr;
 mod replay;
 mod rules;
 mod run;
+mod sink;
 
 use std::ffi::OsString;
 

@@ -6,7 +6,6 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, Header, LanePlan, OsError, Plan, Protocol, SocketChoice, SocketKind, Zones};
-use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::ListDigest;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
@@ -23,10 +22,7 @@ use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
 use crate::recording::{Mode, Session};
-use crate::report::{
-    Failures, LocalOffset, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions,
-    TracePrometheus, TraceText, TraceTextOptions, TraceView, escape,
-};
+use crate::report::escape;
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos, WallTime};
@@ -391,61 +387,6 @@ impl Rtrace<'_> {
             conditions: self.args.conditions.all(),
             seed: env.seed,
         }
-    }
-
-    /// What is shown of each target.
-    pub(super) fn view(&self) -> TraceView {
-        match (self.watches(), self.args.method.flows) {
-            (true, Some(_)) => TraceView::FlowsReport,
-            (true, None) => TraceView::Report,
-            (false, Some(_)) => TraceView::Flows,
-            (false, None) => TraceView::Path,
-        }
-    }
-
-    /// What writes the results.
-    ///
-    /// # Errors
-    /// If they cannot have the chosen format.
-    pub(super) fn sink(&self, terminal: bool, offset: LocalOffset) -> Result<BoxedSink<Event>, CliError> {
-        let failures = |sink| Box::new(Failures::new(self.program.into(), sink, Event::ended));
-        if self.args.output.changes {
-            let sink = self.args.output.format.sink(|format| match format {
-                Format::Text => Some(Box::new(MovesText::new(offset))),
-                Format::Json => Some(Box::new(MovesJson)),
-                _ => None,
-            })?;
-            return Ok(failures(sink));
-        }
-        let (output, program) = (&self.args.output, || self.program.into());
-        let view = self.view();
-        let text = || TraceTextOptions {
-            program: program(),
-            view,
-            numeric: output.numeric,
-            extensions: output.extensions,
-            back: output.back,
-            explain: output.explain,
-            both: output.show_ips,
-            columns: self.columns(),
-            mtu: self.args.packet.mtu,
-            verbose: output.verbose,
-            terminal,
-        };
-        let json =
-            || TraceJsonOptions { program: program(), view, method_requested: chosen_method(self.args).name().into() };
-        let sink: BoxedSink<Event> = output.format.sink(|format| {
-            Some(match format {
-                Format::Text => Box::new(TraceText::new(text())),
-                Format::Json => Box::new(TraceJson::new(json())),
-                Format::Csv => Box::new(TraceCsv::new(program(), view)),
-                Format::Prometheus => Box::new(TracePrometheus::new(program(), view)),
-                Format::Influx => Box::new(TraceInflux::new(program(), view)),
-                Format::Atlas if view == TraceView::Report => return None,
-                Format::Atlas => Box::new(TraceAtlas::new(program(), view)),
-            })
-        })?;
-        Ok(failures(sink))
     }
 }
 

@@ -17,11 +17,6 @@ use crate::net;
 use crate::ping::Service;
 use crate::report::Timestamps;
 
-/// Whether a format has no place for a mean opinion score.
-const fn lacks_scores(format: Format) -> bool {
-    matches!(format, Format::Csv | Format::Prometheus | Format::Influx)
-}
-
 /// Whether a comparison is one of this.
 fn compares(args: &PingArgs, what: &str) -> bool {
     args.method.varied().and_then(<[_]>::first).is_some_and(|varied| varied.name() == what)
@@ -164,7 +159,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.output.changes && a.output.format.is(Format::Prometheus), "--format prometheus", ONLY_CHANGES),
             (|a| a.output.changes && a.output.format.is(Format::Influx), "--format influx", ONLY_CHANGES),
             (
-                |a| a.output.mos.is_some() && lacks_scores(a.output.format.chosen()),
+                |a| a.output.mos.is_some() && !a.output.format.is_text_or_json(),
                 "--mos",
                 ": text and JSON alone have it",
             ),

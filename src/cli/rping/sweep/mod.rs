@@ -14,7 +14,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::channel::{OpenedLanes, Owner, Precision, SendStamps, SocketKind};
-use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
@@ -35,9 +34,7 @@ use crate::cli::{ANSWERED, NOT_RUN};
 use crate::engine::outcome::MethodKind;
 use crate::net;
 use crate::recording::{Mode, Session};
-use crate::report::{
-    StatusLine, SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepShow, SweepStyle, SweepText,
-};
+use crate::report::{StatusLine, SweepShow, SweepStyle};
 use crate::sweep::{Event, Exclusions, Permutation, Probes, Supply, Sweep, Verdict};
 use crate::types::Family;
 
@@ -148,9 +145,7 @@ impl Rping<'_> {
         };
         let mut workers: Vec<Worker<Sweep, Verdict>> =
             channels.into_iter().zip(&lanes).zip(supplies).zip(sinks).map(worker).collect();
-        if self.args.output.format.chosen() == Format::Csv {
-            SweepCsv::header(env.stdout).map_err(CliError::Output)?;
-        }
+        self.sweep_head(env)?;
         if let (Some(tape), Some(first)) = (&mut tape, workers.first()) {
             let session = tape.session("rping", Mode::Sweep, self.words, first.channel.now());
             let session = Session { sockets: lanes.first().map(sockets).unwrap_or_default(), ..session };
@@ -202,9 +197,7 @@ impl Rping<'_> {
     /// Shows a sweep that was recorded.
     pub(super) fn play_sweep(&self, replay: Replay, env: &mut Env<'_>) -> Result<u8, CliError> {
         let sink = self.sweep_sink(&replay.session().sockets, 1)?;
-        if self.args.output.format.chosen() == Format::Csv {
-            SweepCsv::header(env.stdout).map_err(CliError::Output)?;
-        }
+        self.sweep_head(env)?;
         let take = |(verdict, overs): &mut (Verdict, Vec<_>), event: &Event| {
             verdict.take(event);
             if let Event::Over { elapsed, totals, .. } = event {
@@ -273,7 +266,7 @@ impl Rping<'_> {
         })
     }
 
-    fn style(&self) -> SweepStyle {
+    pub(super) fn style(&self) -> SweepStyle {
         let show = match &self.args.sweep {
             sweep if sweep.alive => SweepShow::Alive,
             sweep if sweep.unreachable => SweepShow::Unreachable,
@@ -342,20 +335,6 @@ impl Rping<'_> {
         Source::Space(Arc::new(space), order)
     }
 
-    /// What writes the results of one of `workers` workers. Gauges are written together, so that only one worker can.
-    fn sweep_sink(&self, sockets: &[(Family, SocketKind)], workers: usize) -> Result<BoxedSink<Event>, CliError> {
-        let style = self.style();
-        let sink = self.args.output.format.sink(|format| match format {
-            Format::Text => Some(Box::new(SweepText::new(style))),
-            Format::Json if self.args.output.format.is_brief() => Some(Box::new(SweepBrief::new(style))),
-            Format::Json => Some(Box::new(SweepJson::new(style, sockets.to_vec()))),
-            Format::Csv => Some(Box::new(SweepCsv::new(style))),
-            Format::Influx => Some(Box::new(SweepInflux::new(style))),
-            Format::Atlas => None,
-            Format::Prometheus => (workers == 1).then(|| Box::new(SweepPrometheus::new(style)) as _),
-        })?;
-        Ok(self.with_failures(sink, Event::ended))
-    }
 }
 
 /// The interfaces that link-local addresses may belong to: first that which packets leave by, if one is named.
