@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
 
-use crate::channel::{CloseHow, Fragmentation, SocketChoice};
+use crate::channel::CloseHow;
 use crate::cli::args::compared::{self, Compared};
 use crate::cli::args::conditions::{ConditionArgs, Judged};
-use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::help::HelpArgs;
@@ -18,9 +17,10 @@ use crate::cli::args::ports::{self, Ports, UdpAim};
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::silent::SilentArgs;
-use crate::cli::args::values::{self, Rate, Span, Timestamping};
+use crate::cli::args::values::{self, Rate, Span};
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::live;
+use crate::cli::rping::packet::{PacketArgs, SocketArgs};
 use crate::cli::rping::refused::RefusedArgs;
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::Mode;
@@ -29,8 +29,7 @@ use crate::metrics::Codec;
 use crate::ping::contrast::Varied;
 use crate::ping::{Service, Until, contrast};
 use crate::report::Timestamps;
-use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
-use crate::wire::payload::Fill;
+use crate::types::Port;
 use crate::wire::service::dns::Question;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible with ping from iputils 20250605)");
@@ -258,125 +257,6 @@ pub struct Asked;
 impl Judged for Asked {
     const MODES: &[Mode] = &[Mode::Ping, Mode::Sweep, Mode::Contrast];
     const FINDINGS: fn() -> Vec<&'static str> = || contrast::Code::ALL.iter().map(|code| code.name()).collect();
-}
-
-/// What a probe looks like.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Probes")]
-pub struct PacketArgs {
-    /// Payload bytes: up to 65507, with IPv6 65527 [default: 56]
-    #[arg(short, long, value_name = "BYTES", value_parser = values::payload_octets, allow_hyphen_values = true)]
-    pub size: Option<usize>,
-
-    /// Fill the payload after its first 16 bytes with up to 16 bytes given as hexadecimal digits
-    #[arg(short, long, value_name = "HEX", value_parser = values::pattern, allow_hyphen_values = true)]
-    pub pattern: Option<Fill>,
-
-    /// TTL or Hop Limit
-    #[arg(short, long, value_name = "HOPS", value_parser = values::ttl, allow_hyphen_values = true)]
-    pub ttl: Option<Ttl>,
-
-    /// TOS or Traffic Class, the whole octet, decimal or hexadecimal
-    #[arg(short = 'Q', long, value_name = "OCTET", value_parser = values::tos, allow_hyphen_values = true)]
-    pub tos: Option<Tos>,
-
-    /// DiffServ codepoint: a number or a name (ef, af41, cs6)
-    #[arg(long, value_name = "DSCP", value_parser = values::dscp, allow_hyphen_values = true)]
-    pub dscp: Option<Dscp>,
-
-    /// IPv6 flow label, hexadecimal
-    #[arg(short = 'F', long, value_name = "LABEL", value_parser = values::flow_label, allow_hyphen_values = true)]
-    pub flow_label: Option<FlowLabel>,
-
-    /// Fragmentation: do, probe, want or dont
-    ///
-    /// do never fragments and obeys the known path MTU, probe never fragments and ignores it, want fragments here, dont clears
-    /// DF.
-    #[arg(short = 'M', long, value_name = "HOW", value_parser = values::FRAGMENTATION, hide_possible_values = true, allow_hyphen_values = true)]
-    pub fragmentation: Option<Fragmentation>,
-
-    /// ICMP identifier on raw sockets [default: one that is free]
-    ///
-    /// Free means not used by any other rping on this host.
-    #[arg(short = 'e', long, value_name = "ID", value_parser = values::ident, allow_hyphen_values = true)]
-    pub ident: Option<Ident>,
-}
-
-/// Where probes leave.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Sockets")]
-pub struct SocketArgs {
-    #[command(flatten)]
-    pub family: FamilyArgs,
-
-    /// Probe every address of a name, each as a target of its own
-    ///
-    /// At most 256 of one name.
-    #[arg(long)]
-    pub all_addresses: bool,
-
-    /// Look names up again this often
-    ///
-    /// The addresses that they have then are probed. One that a name no longer has is probed no more, and keeps its figures;
-    /// of more than 256 that a name has had, the one that it lost first is summed up and forgotten.
-    #[arg(long, value_name = "TIME", value_parser = values::re_resolve, allow_hyphen_values = true)]
-    pub re_resolve: Option<Duration>,
-
-    /// Interface, VRF or source address (or both)
-    ///
-    /// Given twice, it sets interface and source. An interface that is deleted and created again is used again.
-    #[arg(short = 'I', long, value_name = "NAME|ADDRESS", action = ArgAction::Append, allow_hyphen_values = true)]
-    pub interface: Vec<String>,
-
-    /// Source address
-    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
-    pub source: Option<std::net::IpAddr>,
-
-    /// Allow broadcast addresses as targets; every responder is listed
-    #[arg(short = 'b', long)]
-    pub broadcast: bool,
-
-    /// Keep the source address of the first route
-    #[arg(short = 'B', long)]
-    pub sticky_source: bool,
-
-    /// Multicast probes do not come back to this host
-    #[arg(short = 'L', long)]
-    pub no_loopback: bool,
-
-    /// Firewall mark (needs cap_net_admin)
-    #[arg(short, long, value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
-    pub mark: Option<u32>,
-
-    /// Do not restrict the process to what it needs once its sockets are open
-    ///
-    /// Without this option, the system calls and files that it does not need are then forbidden.
-    #[arg(long)]
-    pub no_sandbox: bool,
-
-    /// Send buffer in bytes
-    #[arg(short = 'S', long, value_name = "BYTES", value_parser = values::send_buffer, allow_hyphen_values = true)]
-    pub sndbuf: Option<u32>,
-
-    /// ICMP socket: raw, dgram or auto [default: auto]
-    ///
-    /// auto is raw where allowed, else dgram.
-    #[arg(long, value_name = "KIND", value_parser = values::SOCKET, hide_possible_values = true, allow_hyphen_values = true)]
-    pub socket: Option<SocketChoice>,
-
-    /// Timestamps: hardware, kernel, user or auto [default: auto]
-    ///
-    /// hardware takes the interface's if it has them, else the kernel's. auto is hardware, but user with -f, --alive,
-    /// --unreachable, or above 20000 probes per second. user is from our system call to the arrival of the answer, some
-    /// microseconds too long.
-    #[arg(long, value_name = "KIND", value_parser = values::TIMESTAMPING, hide_possible_values = true, allow_hyphen_values = true)]
-    pub timestamping: Option<Timestamping>,
-
-    /// The same as --timestamping user, as in ping
-    ///
-    /// The time from user space to user space.
-    #[arg(short = 'U', long)]
-    pub user_latency: bool,
 }
 
 /// What is shown.

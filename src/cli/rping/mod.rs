@@ -7,6 +7,7 @@ mod facts;
 mod live;
 pub mod method;
 mod pace;
+mod packet;
 mod page;
 mod ranges;
 mod refused;

@@ -246,28 +246,17 @@ impl Rping<'_> {
     pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {
         let (packet, socket) = (&self.args.packet, &self.args.socket);
         let choice = if protocol == Protocol::Icmp { socket.socket.unwrap_or_default() } else { SocketChoice::Auto };
-        LanePlan {
+        let plan = LanePlan {
             source: bound.source,
             interface: bound.interface.clone(),
-            ident: packet.ident,
-            header: Header {
-                ttl: packet.ttl,
-                tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
-                flow_label: packet.flow_label.filter(|_| family == Family::V6),
-                ..Header::default()
-            },
-            mark: socket.mark,
-            broadcast: socket.broadcast,
-            fragmentation: packet.fragmentation,
-            send_buffer: socket.sndbuf,
             source_port: self.args.method.sport.filter(|_| matches!(protocol, Protocol::Udp | Protocol::Tcp)),
-            no_multicast_loop: socket.no_loopback,
             connect_wait: self.args.run.timeout.map(|span| match span.duration {
                 Duration::ZERO => Duration::MAX,
                 wait => wait,
             }),
             ..LanePlan::new(family, protocol, choice)
-        }
+        };
+        socket.lane(packet.lane(plan))
     }
 
     fn send_stamps(&self, targets: usize) -> SendStamps {

@@ -4,6 +4,7 @@ pub mod args;
 mod live;
 mod modes;
 mod mtr;
+mod packet;
 mod replay;
 mod rules;
 mod run;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::channel::{Fragmentation, Header, LanePlan, OsError, Plan, Protocol, SocketChoice, SocketKind, Zones};
+use crate::channel::{LanePlan, OsError, Plan, Protocol, SocketChoice, SocketKind, Zones};
 use crate::cli::args::shard::ListDigest;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
@@ -25,7 +25,7 @@ use crate::recording::{Mode, Session};
 use crate::report::escape;
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
-use crate::types::{Family, Port, Tos, WallTime};
+use crate::types::{Family, Port, WallTime};
 use crate::wire::as_table::AsTable;
 
 /// First destination port of UDP probes that count up (traceroute's).
@@ -231,7 +231,6 @@ impl Rtrace<'_> {
     }
 
     fn lane(&self, (family, protocol): (Family, Protocol), method: Method, own_headers: bool, many: bool) -> LanePlan {
-        let packet = &self.args.packet;
         let socket = match method {
             Method::Tcp => SocketChoice::Raw,
             Method::Tcpconn => SocketChoice::Auto,
@@ -239,25 +238,14 @@ impl Rtrace<'_> {
             Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketChoice::Dgram,
             _ => self.args.method.socket,
         };
-        LanePlan {
+        self.args.packet.lane(LanePlan {
             own_headers: own_headers && method != Method::Tcpconn,
-            source: packet.source,
-            interface: packet.interface.as_deref().map(Into::into),
             source_port: self.source_port().filter(|_| protocol != Protocol::Icmp && method != Method::Tcpconn),
             flows: match (method, self.args.method.flows) {
                 (Method::Default | Method::Udp | Method::Tcp, Some(flows)) => NonZeroU16::new(flows as u16),
                 (Method::Udp, None) => NonZeroU16::new(self.flows()),
                 _ => None,
             },
-            header: Header {
-                tos: self.tos(),
-                flow_label: packet.flow_label.filter(|_| family == Family::V6),
-                ..Header::default()
-            },
-            mark: packet.mark,
-            // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
-            fragmentation: Some(if self.dont_fragment() { Fragmentation::Interface } else { Fragmentation::Dont }),
-            dont_route: packet.bypass_routing,
             send_stamps: self.args.method.timestamping.unwrap_or(Timestamping::Auto).send_stamps(
                 match self.args.timing.rate {
                     Some(Rate::PerSecond(rate)) => rate,
@@ -272,18 +260,13 @@ impl Rtrace<'_> {
                 None => Some(DEAD_NEIGHBOUR),
             },
             ..LanePlan::new(family, protocol, socket)
-        }
+        })
     }
 
     /// Whether UDP over a raw socket is better than ICMP: what a router says about the size of an ICMPv6 message the kernel
     /// remembers for all programs, whatever socket it left by.
     fn prefers_udp(&self, family: Family) -> bool {
         self.args.packet.mtu && family == Family::V6
-    }
-
-    /// Whether packets must not be fragmented.
-    fn dont_fragment(&self) -> bool {
-        self.args.packet.dont_fragment || self.args.packet.mtu
     }
 
     /// The source port asked for; another flow number is another source port.
@@ -296,12 +279,7 @@ impl Rtrace<'_> {
     /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet with an IPv4 header that
     /// is not its own, so this is for packets that fit every link, or may not be fragmented.
     fn own_headers(&self, packet_octets: Option<usize>, method: Method) -> bool {
-        method == Method::Tcp || self.dont_fragment() || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
-    }
-
-    fn tos(&self) -> Option<Tos> {
-        let packet = &self.args.packet;
-        packet.tos.or(packet.dscp.map(|dscp| dscp.tos()))
+        method == Method::Tcp || self.args.packet.is_whole() || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
     }
 
     /// How many source ports `-U` needs: one for each probe that may be in flight, or the one that `--sport` pins.
