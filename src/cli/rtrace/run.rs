@@ -279,7 +279,9 @@ impl Rtrace<'_> {
     /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet with an IPv4 header that
     /// is not its own, so this is for packets that fit every link, or may not be fragmented.
     fn own_headers(&self, packet_octets: Option<usize>, method: Method) -> bool {
-        method == Method::Tcp || self.args.packet.is_whole() || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
+        method == Method::Tcp
+            || self.args.packet.is_whole()
+            || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
     }
 
     /// How many source ports `-U` needs: one for each probe that may be in flight, or the one that `--sport` pins.

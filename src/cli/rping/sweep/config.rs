@@ -23,18 +23,25 @@ const RECEIVE_BUFFER: u32 = 4 << 20;
 /// Source ports of SYNs: another for each probe of a target, up to this many.
 const MOST_SOURCE_PORTS: u16 = 16;
 
-/// What the workers of a run do not share.
-pub(super) struct Part<'a> {
-    pub(super) lanes: &'a Lanes,
-    pub(super) supply: Supply,
-    pub(super) method: Method,
-    pub(super) zones: Vec<(NonZeroU32, Box<str>)>,
+/// An interface that link-local addresses may belong to: its index and its name.
+pub(super) type Zone = (NonZeroU32, Box<str>);
+
+/// What the machines of a run share beside their plan.
+pub(super) struct Shared {
+    pub(super) zones: Vec<Zone>,
     /// How many workers there are.
     pub(super) workers: usize,
     pub(super) progress: bool,
     /// Whether its packets are written.
     pub(super) captured: bool,
     pub(super) seed: u64,
+}
+
+/// What belongs to one machine alone.
+pub(super) struct Part<'a> {
+    pub(super) lanes: &'a Lanes,
+    pub(super) supply: Supply,
+    pub(super) method: Method,
 }
 
 impl Rping<'_> {
@@ -101,22 +108,22 @@ impl Rping<'_> {
     }
 
     /// What one worker does.
-    pub(super) fn sweep_config(&self, sweep_plan: &SweepPlan, part: Part<'_>) -> Config {
+    pub(super) fn sweep_config(&self, sweep_plan: &SweepPlan, shared: &Shared, part: Part<'_>) -> Config {
         let (run, conditions) = (&self.args.run, self.args.conditions.all());
         let routes = [Family::V4, Family::V6].into_iter().filter_map(|family| part.lanes.get(family).ok());
         // Descriptors are the process's.
         let share = |profile: Profile| match profile.connects() {
-            true => Profile { max_open: (profile.max_open / part.workers as u32).max(1), ..profile },
+            true => Profile { max_open: (profile.max_open / shared.workers as u32).max(1), ..profile },
             false => profile,
         };
         Config {
             supply: part.supply,
             method: part.method,
             routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: share(lane.profile) }).collect(),
-            zones: part.zones,
+            zones: shared.zones.clone(),
             probes: sweep_plan.probes,
             wait: self.sweep_wait(),
-            rate: self.sweep_rate().map(|rate| rate / part.workers as f64),
+            rate: self.sweep_rate().map(|rate| rate / shared.workers as f64),
             deadline: self.deadline(),
             completion: self.completion(),
             needed: match (run.count, run.deadline) {
@@ -126,12 +133,12 @@ impl Rping<'_> {
             vector: self.args.sweep.vector || conditions.need_all_delays(),
             user_to_user: self.timestamping() == Timestamping::User,
             skips_silent: self.completion() == Completion::FirstAnswer && self.args.sweep.alive,
-            captured: part.captured,
-            progress: part.progress,
+            captured: shared.captured,
+            progress: shared.progress,
             payload_octets: self.payload_octets(),
             fill: self.args.packet.pattern.clone().unwrap_or_default(),
             conditions,
-            seed: part.seed,
+            seed: shared.seed,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::drive::Note;
 use crate::cli::env::Env;
 use crate::cli::rping::sweep::supply::Complaints;
 use crate::cli::{NOT_RUN, exit_status};
-use crate::engine::outcome::Reachable;
+use crate::engine::outcome::{MethodKind, Reachable};
 use crate::report::{Sink, StatusLine, Streams, SweepProgress, printable};
 use crate::sweep::{Event, Forecast, Totals, Unprobed, Verdict};
 
@@ -38,6 +38,22 @@ pub struct SweepConsole {
 }
 
 impl SweepConsole {
+    /// One without a terminal, beside the results of a sweep by this method.
+    pub fn new(program: &str, method: MethodKind) -> Self {
+        SweepConsole {
+            program: program.to_owned(),
+            progress: StatusLine::new(),
+            terminal: false,
+            part: None,
+            complaints: Complaints::default(),
+            figures: Vec::new(),
+            forecast: None,
+            complained: false,
+            limited: method.has_closed_ports(),
+            interrupted: false,
+        }
+    }
+
     /// Everything but outcomes.
     pub fn takes(event: &Event) -> bool {
         !matches!(event, Event::Ended(_))

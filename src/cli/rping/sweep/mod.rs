@@ -9,13 +9,12 @@ mod targets;
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::channel::{OpenedLanes, Owner, Precision, SendStamps, SocketKind};
 use crate::cli::args::shard::{ListDigest, Shard};
-use crate::cli::drive::{Console, Run, Worker, drive};
+use crate::cli::drive::{Console, Driven, Run, Worker, drive};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::{Origin, standard_input};
@@ -24,7 +23,7 @@ use crate::cli::replay::Replay;
 use crate::cli::rping::args::V4_PAYLOAD;
 use crate::cli::rping::method::Choice;
 use crate::cli::rping::run::{Binding, Rping};
-use crate::cli::rping::sweep::config::{Part, method_of};
+use crate::cli::rping::sweep::config::{Part, Shared, Zone, method_of};
 use crate::cli::rping::sweep::console::SweepConsole;
 use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
 use crate::cli::rping::sweep::targets::{Index, Item, Reading, Space};
@@ -34,7 +33,7 @@ use crate::cli::{ANSWERED, NOT_RUN};
 use crate::engine::outcome::MethodKind;
 use crate::net;
 use crate::recording::{Mode, Session};
-use crate::report::{StatusLine, SweepShow, SweepStyle};
+use crate::report::{SweepShow, SweepStyle};
 use crate::sweep::{Event, Exclusions, Permutation, Probes, Supply, Sweep, Verdict};
 use crate::types::Family;
 
@@ -73,78 +72,37 @@ impl Rping<'_> {
         let bound = self.binding(env)?;
         let mut sweep_plan = self.read_plan(&bound, env)?;
         let plan = self.sweep_plan(&choice, &sweep_plan, &bound);
-        let threads = net::has_threads();
-        let count = if threads { usize::from(self.args.sweep.workers.unwrap_or(1)) } else { 1 };
+        let count = if net::has_threads() { usize::from(self.args.sweep.workers.unwrap_or(1)) } else { 1 };
         let opened = env.open(&plan, count, self.verbose())?;
         let lanes: Vec<Lanes> = opened.iter().map(|opened| Lanes::of(opened, &plan.lanes, |_| true)).collect();
         let Some(first) = lanes.first() else { return Ok(NOT_RUN) };
         self.check_lanes(&sweep_plan, first)?;
         let zones = zones(&bound, env);
-        let common = Common {
-            zone: match (bound.interface.is_some(), zones.as_slice()) {
-                (true, [(own, _), ..]) | (false, [(own, _)]) => Some(*own),
-                _ => None,
-            },
-            candidates: zones.iter().map(|(_, name)| name.clone()).collect(),
-            share: shard.unwrap_or(Shard::WHOLE),
-            exclusions: Arc::clone(&sweep_plan.exclusions),
-            missing: missing(first),
-            forced: self.args.socket.family.forced(),
-            families: [Family::V4, Family::V6].into_iter().filter(|&family| first.get(family).is_ok()).collect(),
-            complaints: Complaints::default(),
-            ports: self.args.method.sweep_ports().into(),
-        };
+        let common = self.common(&sweep_plan, first, &bound, &zones);
         let digest = self.list_digest();
         let source = self.source(&mut sweep_plan, &digest, env)?;
-        let targets = match &source {
-            Source::Space(space, order) => {
-                let addresses = space.probed(common.share, &common.exclusions, order.is_some());
-                Some(addresses.saturating_mul(common.ports.len().max(1) as u64))
-            }
-            Source::Stream(_) => None,
-        };
         let terminal = env.terminal && !self.args.output.is_quiet();
-        // Several report their figures, which are added up.
-        let progress = terminal || count > 1;
+        let mut console = SweepConsole {
+            terminal,
+            part: shard,
+            complaints: common.complaints.clone(),
+            figures: vec![Default::default(); count],
+            forecast: source.targets(&common).map(|targets| self.forecast(&sweep_plan, targets)),
+            ..SweepConsole::new(self.program, self.style().method)
+        };
         let taps = pcap.as_mut().map(|pcap| {
             let all: Vec<&OpenedLanes> = opened.iter().collect();
             pcap.begin(("rping", self.words), &all, &plan, env)
         });
-        let (channels, outside): (Vec<_>, Vec<_>) = opened
-            .into_iter()
-            .map(|OpenedLanes { channel, addresses, post, source_for, .. }| {
-                // Without a thread for the list, it is read in place, as where nothing can wake its reader.
-                ((channel, post.clone(), source_for), (post.filter(|_| threads), addresses))
-            })
-            .unzip();
-        let supplies = supplies(source, &common, outside);
-        let sinks: Vec<_> =
-            lanes.iter().map(|lanes| self.sweep_sink(&sockets(lanes), count)).collect::<Result<_, _>>()?;
-        let worker = |((((channel, post, source_for), lanes), supply), sink): (((_, &Lanes), Supply), _)| Worker {
-            channel,
-            lookup: None,
-            addresses: None,
-            post,
-            machine: Sweep::new(self.sweep_config(
-                &sweep_plan,
-                Part {
-                    lanes,
-                    supply,
-                    method: method_of(&choice, source_for),
-                    zones: zones.clone(),
-                    workers: count,
-                    progress,
-                    captured: taps.is_some(),
-                    seed: env.seed,
-                },
-            )),
-            sink,
-            fold: Verdict::default(),
-            recorder: None,
-            tap: None,
+        let shared = Shared {
+            zones,
+            workers: count,
+            // Several report their figures, which are added up.
+            progress: terminal || count > 1,
+            captured: taps.is_some(),
+            seed: env.seed,
         };
-        let mut workers: Vec<Worker<Sweep, Verdict>> =
-            channels.into_iter().zip(&lanes).zip(supplies).zip(sinks).map(worker).collect();
+        let mut workers = self.workers(opened, &lanes, (source, &common), &choice, (&sweep_plan, &shared))?;
         self.sweep_head(env)?;
         if let (Some(tape), Some(first)) = (&mut tape, workers.first()) {
             let session = tape.session("rping", Mode::Sweep, self.words, first.channel.now());
@@ -153,18 +111,6 @@ impl Rping<'_> {
             workers.iter_mut().for_each(|worker| worker.recorder = recorders.next());
         }
         workers.iter_mut().zip(taps.into_iter().flatten()).for_each(|(worker, tap)| worker.tap = Some(tap));
-        let mut console = SweepConsole {
-            program: self.program.to_owned(),
-            progress: StatusLine::new(),
-            terminal,
-            part: shard,
-            complaints: common.complaints,
-            figures: vec![Default::default(); count],
-            forecast: targets.map(|targets| self.forecast(&sweep_plan, targets)),
-            complained: false,
-            limited: self.style().method.has_closed_ports(),
-            interrupted: false,
-        };
         let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
         let precision = Precision::Shared;
         let sides = (tape.as_mut(), pcap.as_mut().map(Pcap::side));
@@ -172,12 +118,76 @@ impl Rping<'_> {
         let driven = drive(workers, run, env);
         Pcap::end(pcap, env);
         Tape::end(tape, &driven, env);
-        let driven = driven?;
+        self.conclude(driven?, console, &digest, env)
+    }
+
+    /// What all workers share of the targets and their addresses.
+    fn common(&self, sweep_plan: &SweepPlan, lanes: &Lanes, bound: &Binding, zones: &[Zone]) -> Common {
+        Common {
+            zone: match (bound.interface.is_some(), zones) {
+                (true, [(own, _), ..]) | (false, [(own, _)]) => Some(*own),
+                _ => None,
+            },
+            candidates: zones.iter().map(|(_, name)| name.clone()).collect(),
+            share: self.args.sweep.shard.chosen().unwrap_or(Shard::WHOLE),
+            exclusions: Arc::clone(&sweep_plan.exclusions),
+            missing: missing(lanes),
+            forced: self.args.socket.family.forced(),
+            families: [Family::V4, Family::V6].into_iter().filter(|&family| lanes.get(family).is_ok()).collect(),
+            complaints: Complaints::default(),
+            ports: self.args.method.sweep_ports().into(),
+        }
+    }
+
+    /// A worker with its part of the targets for each set of lanes that was opened.
+    fn workers(
+        &self,
+        opened: Vec<OpenedLanes>,
+        lanes: &[Lanes],
+        (source, common): (Source, &Common),
+        choice: &Choice,
+        (sweep_plan, shared): (&SweepPlan, &Shared),
+    ) -> Result<Vec<Worker<Sweep, Verdict>>, CliError> {
+        // Without a thread for the list, it is read in place, as where nothing can wake its reader.
+        let threads = net::has_threads();
+        let (channels, outside): (Vec<_>, Vec<_>) = opened
+            .into_iter()
+            .map(|OpenedLanes { channel, addresses, post, source_for, .. }| {
+                ((channel, post.clone(), source_for), (post.filter(|_| threads), addresses))
+            })
+            .unzip();
+        let supplies = supplies(source, common, outside);
+        let worker = |(((channel, post, source_for), lanes), supply): ((_, &Lanes), Supply)| {
+            let part = Part { lanes, supply, method: method_of(choice, source_for) };
+            Ok(Worker {
+                channel,
+                lookup: None,
+                addresses: None,
+                post,
+                machine: Sweep::new(self.sweep_config(sweep_plan, shared, part)),
+                sink: self.sweep_sink(&sockets(lanes), shared.workers)?,
+                fold: Verdict::default(),
+                recorder: None,
+                tap: None,
+            })
+        };
+        channels.into_iter().zip(lanes).zip(supplies).map(worker).collect()
+    }
+
+    /// The last words about a sweep that is over, and its exit status.
+    fn conclude(
+        &self,
+        driven: Driven<Verdict>,
+        console: SweepConsole,
+        digest: &ListDigest,
+        env: &mut Env<'_>,
+    ) -> Result<u8, CliError> {
         let mut verdict = Verdict::default();
         driven.folds.into_iter().for_each(|other| verdict.join(other));
         let required = self.args.run.reachable.unwrap_or_default();
         let (complete, (totals, _)) = (!verdict.cut_short && !driven.closed, console.all());
         let status = console.close(verdict, required, driven.closed, self.args.output.verbose, env);
+        let shard = self.args.sweep.shard.chosen();
         if let Some(shard) = shard {
             let part = digest.part("rping", shard, (totals.ended, totals.alive), complete);
             self.args.output.format.close_part(&part, env)?;
@@ -206,18 +216,8 @@ impl Rping<'_> {
         };
         let fold = (Verdict::default(), Vec::new());
         let ((verdict, figures), cut) = replay.play(sink, fold, take, self.program, env)?;
-        let console = SweepConsole {
-            program: self.program.to_owned(),
-            progress: StatusLine::new(),
-            terminal: false,
-            complaints: Complaints::default(),
-            figures,
-            forecast: None,
-            part: None,
-            complained: false,
-            limited: self.style().method.has_closed_ports(),
-            interrupted: true,
-        };
+        let console =
+            SweepConsole { figures, interrupted: true, ..SweepConsole::new(self.program, self.style().method) };
         let required = self.args.run.reachable.unwrap_or_default();
         let status = console.close(verdict, required, false, self.args.output.verbose, env);
         Ok(cut.or(status).unwrap_or(ANSWERED))
@@ -334,11 +334,10 @@ impl Rping<'_> {
         let order = sweep.random_order.then(|| Permutation::new(space.count(), sweep.seed.unwrap_or(0)));
         Source::Space(Arc::new(space), order)
     }
-
 }
 
 /// The interfaces that link-local addresses may belong to: first that which packets leave by, if one is named.
-fn zones(bound: &Binding, env: &Env<'_>) -> Vec<(NonZeroU32, Box<str>)> {
+fn zones(bound: &Binding, env: &Env<'_>) -> Vec<Zone> {
     let own = bound.interface.as_deref();
     let own = own.and_then(|name| Some(((env.interface_index)(name)?, name.into())));
     own.into_iter().chain((env.interfaces_with_link)()).collect()

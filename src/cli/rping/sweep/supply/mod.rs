@@ -73,6 +73,15 @@ pub enum Source {
     Stream(Stream),
 }
 
+impl Source {
+    /// How many targets a share of them has, where that is known beforehand.
+    pub fn targets(&self, common: &Common) -> Option<u64> {
+        let Source::Space(space, order) = self else { return None };
+        let addresses = space.probed(common.share, &common.exclusions, order.is_some());
+        Some(addresses.saturating_mul(common.ports.len().max(1) as u64))
+    }
+}
+
 /// What all workers share.
 pub struct Common {
     /// Which targets this run is to probe.
