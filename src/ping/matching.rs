@@ -9,7 +9,7 @@ use super::machine::Ping;
 use super::series::Series;
 use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile, Token};
 use crate::engine::Named;
-use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedTransport};
+use crate::engine::decode::{self, Answer, Decoded, DecodedError, EchoReply, QuotedTransport};
 use crate::types::{Now, ProbeId, Sequence};
 
 /// How long answers to a removed series may come.
@@ -80,7 +80,7 @@ impl Ping {
         }
     }
 
-    fn error(&mut self, now: Now, lane: LaneId, profile: &Profile, error: &IcmpError<'_>) {
+    fn error(&mut self, now: Now, lane: LaneId, profile: &Profile, error: &DecodedError<'_>) {
         let Some(quoted) = &error.quoted else { return };
         if let QuotedTransport::Udp { destination_port, payload, .. } = quoted.transport {
             return self.datagram_error(now, lane, (quoted.destination, destination_port, payload), error);
@@ -132,7 +132,7 @@ impl Ping {
         now: Now,
         lane: LaneId,
         (destination, port, quoted): (Option<IpAddr>, u16, &[u8]),
-        error: &IcmpError<'_>,
+        error: &DecodedError<'_>,
     ) {
         let candidate = |slot: u32| {
             let series = self.series.get(slot)?;

@@ -8,7 +8,7 @@ use super::in_flight::ProbeState;
 use super::machine::Sweep;
 use super::template::Template;
 use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile};
-use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
+use crate::engine::decode::{self, Decoded, DecodedError, EchoReply, QuotedTransport};
 use crate::engine::outcome::{Answered, Standing};
 use crate::engine::{AnswerKind, Decided, delay};
 use crate::types::{Instant, IpEndpoint, Now, ProbeId, Rtt, Sequence, Stamp};
@@ -97,7 +97,7 @@ impl Sweep {
         self.answer(now, matched, &reply.stamp, ProbeState::Replied, traits);
     }
 
-    fn error(&mut self, now: Now, profile: &Profile, error: &IcmpError<'_>) {
+    fn error(&mut self, now: Now, profile: &Profile, error: &DecodedError<'_>) {
         // Redirects and source quenches decide nothing.
         if error.kind.is_advice() || error.checksum_right == Some(false) {
             return;

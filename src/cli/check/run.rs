@@ -15,7 +15,7 @@ use crate::cli::env::Env;
 use crate::cli::error::{CliError, one_line};
 use crate::cli::names::{self, Names};
 use crate::cli::rping::args::PingArgs;
-use crate::cli::rping::method::{Asked, Choice};
+use crate::cli::rping::method::{Choice, TypedTarget};
 use crate::cli::rping::rules::Request;
 use crate::cli::rping::run::{Rping, precision};
 use crate::cli::target::{self, Aim, Lanes};
@@ -83,7 +83,7 @@ pub fn check(args: &CheckArgs, env: &mut Env<'_>) -> Result<Checked, CliError> {
     Request::new(&ping, env.uid).check(&ping)?;
     let rping = Rping { args: &ping, program: "check_rping", words: &words };
     let choice = Choice::of(&ping.method, env.clock_error)?;
-    let asked: Vec<Asked<'_>> = texts.iter().map(|text| choice.read(text, false)).collect::<Result<_, _>>()?;
+    let asked: Vec<TypedTarget<'_>> = texts.iter().map(|text| choice.read(text, false)).collect::<Result<_, _>>()?;
     let aims: Vec<Aim<'_>> = asked.iter().map(aim).collect::<Result<_, _>>()?;
     let plan = rping.plan(&choice, &asked, &rping.binding(env)?);
     let mut opened = env.open_once(&plan, None)?;
@@ -110,10 +110,10 @@ fn take(checked: &mut Checked, event: &Event) -> Option<IpAddr> {
     None
 }
 
-fn aim<'a>(asked: &Asked<'a>) -> Result<Aim<'a>, CliError> {
+fn aim<'a>(asked: &TypedTarget<'a>) -> Result<Aim<'a>, CliError> {
     match *asked {
-        Asked::Internet(aim) => Ok(aim),
-        Asked::Stream(path) | Asked::Dgram(path) => {
+        TypedTarget::Internet(aim) => Ok(aim),
+        TypedTarget::Stream(path) | TypedTarget::Dgram(path) => {
             Err(CliError::Refused(format!("'{path}': names and addresses are checked, not local sockets")))
         }
     }

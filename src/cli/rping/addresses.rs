@@ -8,7 +8,7 @@ use crate::cli::drive::{Addresses, Question};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::names::Names;
-use crate::cli::rping::method::Asked;
+use crate::cli::rping::method::TypedTarget;
 use crate::cli::rping::run::{Rping, local_choice};
 use crate::cli::target::{Aim, Lanes};
 use crate::ping::{Event, MOST_ADDRESSES, Resolve, ResolvedName};
@@ -17,7 +17,7 @@ use crate::types::Family;
 
 /// Targets, and which of them belong to each word.
 pub(super) struct Spread<'a> {
-    pub(super) asked: Vec<Asked<'a>>,
+    pub(super) asked: Vec<TypedTarget<'a>>,
     words: Vec<(Aim<'a>, Range<usize>)>,
 }
 
@@ -28,17 +28,17 @@ impl Rping<'_> {
     }
 
     /// What was asked for, a target for each address where that is wanted.
-    pub(super) fn spread<'a>(&self, asked: Vec<Asked<'a>>, names: &Names, env: &mut Env<'_>) -> Spread<'a> {
+    pub(super) fn spread<'a>(&self, asked: Vec<TypedTarget<'a>>, names: &Names, env: &mut Env<'_>) -> Spread<'a> {
         let mut spread = Spread { asked: Vec::with_capacity(asked.len()), words: Vec::new() };
         for one in asked {
-            let Asked::Internet(aim) = one else {
+            let TypedTarget::Internet(aim) = one else {
                 spread.asked.push(one);
                 continue;
             };
             let first = spread.asked.len();
             match names.get(aim.host) {
                 Ok(found) if self.args.socket.all_addresses && !found.numeric => {
-                    let each = |&endpoint| Asked::Internet(Aim { only: Some(endpoint), ..aim });
+                    let each = |&endpoint| TypedTarget::Internet(Aim { only: Some(endpoint), ..aim });
                     spread.asked.extend(found.endpoints.iter().take(MOST_ADDRESSES).map(each));
                     let (count, name) = (found.endpoints.len(), escape(aim.host));
                     if count > MOST_ADDRESSES {

@@ -62,7 +62,7 @@ pub struct PingArgs {
     pub run: RunArgs,
 
     #[command(flatten)]
-    pub conditions: ConditionArgs<Asked>,
+    pub conditions: ConditionArgs<PingRuns>,
 
     #[command(flatten)]
     pub sweep: SweepArgs,
@@ -252,9 +252,9 @@ pub struct RunArgs {
 
 /// What conditions can ask of runs of this tool.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked;
+pub struct PingRuns;
 
-impl Judged for Asked {
+impl Judged for PingRuns {
     const MODES: &[Mode] = &[Mode::Ping, Mode::Sweep, Mode::Contrast];
     const FINDINGS: fn() -> Vec<&'static str> = || contrast::Code::ALL.iter().map(|code| code.name()).collect();
 }

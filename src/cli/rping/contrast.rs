@@ -13,7 +13,7 @@ use crate::cli::names::{self, Names};
 use crate::cli::pcap::Pcap;
 use crate::cli::rping::args::{MOST_ROUNDS, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
-use crate::cli::rping::method::{Asked, Choice, ask, close_how};
+use crate::cli::rping::method::{Choice, TypedTarget, ask, close_how};
 use crate::cli::rping::run::{Binding, Rping, precision, too_large};
 use crate::cli::tape::Tape;
 use crate::cli::target::{self, Aim, Lanes};
@@ -64,7 +64,7 @@ impl Rping<'_> {
         };
         let (rounds, most_rounds, slot) = self.rounds();
         let asked = choice.read(text, false)?;
-        let Asked::Internet(aim) = asked else {
+        let TypedTarget::Internet(aim) = asked else {
             return Err(CliError::Refused(format!("'{text}': --contrast compares methods to a name or an address")));
         };
         self.hint_at_long_times(env);
@@ -140,7 +140,7 @@ impl Rping<'_> {
     }
 
     /// The method of the last row, or of all.
-    fn called(&self, choice: &Choice, asked: &Asked<'_>, slot: Duration) -> Method {
+    fn called(&self, choice: &Choice, asked: &TypedTarget<'_>, slot: Duration) -> Method {
         let (close, _) = close_how(&self.args.method, Pace::Fixed(slot * METHODS), None, 1);
         choice.method(asked, close)
     }

@@ -43,7 +43,7 @@ pub fn read_word<'a>(text: &'a str, refused: Option<&'static str>) -> Result<Wor
 
 /// One target as typed, and what it says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked<'a> {
+pub enum TypedTarget<'a> {
     /// A name or address.
     Internet(Aim<'a>),
     /// A local stream socket.
@@ -116,17 +116,17 @@ impl Choice {
     }
 
     /// Takes a target apart.
-    pub fn read<'a>(&self, text: &'a str, broadcast: bool) -> Result<Asked<'a>, CliError> {
+    pub fn read<'a>(&self, text: &'a str, broadcast: bool) -> Result<TypedTarget<'a>, CliError> {
         if let Some(path) = text.strip_prefix(STREAM_PREFIX) {
-            return local(text, path).map(Asked::Stream);
+            return local(text, path).map(TypedTarget::Stream);
         }
         if let Some(path) = text.strip_prefix(DGRAM_PREFIX) {
-            return local(text, path).map(Asked::Dgram);
+            return local(text, path).map(TypedTarget::Dgram);
         }
         let refused = if self.port.is_none() { Some(NO_PORTS) } else { None };
         match read_word(text, refused).map_err(CliError::Refused)? {
             Word::Host(host, port) => {
-                Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast, only: None }))
+                Ok(TypedTarget::Internet(Aim { text, host, port: port.or(self.port), broadcast, only: None }))
             }
             Word::Range(range) => Err(CliError::Refused(format!(
                 "'{text}' is {} addresses; prefixes and ranges are swept with ICMP, TCP or UDP, and for anything else each address is named",
@@ -136,32 +136,32 @@ impl Choice {
     }
 
     /// How a target is probed.
-    pub fn method(&self, asked: &Asked<'_>, close: CloseHow) -> Method {
+    pub fn method(&self, asked: &TypedTarget<'_>, close: CloseHow) -> Method {
         let exchange = self.exchange.clone();
         match (asked, &self.method) {
-            (Asked::Stream(_), _) => Method::Unix(Connect { exchange, ..Connect::default() }),
-            (Asked::Dgram(_), _) => Method::UnixDgram(exchange.map_or(Ask::Tagged, Ask::Data)),
-            (Asked::Internet(_), Method::Tcp(connect)) => Method::Tcp(Connect { close, ..connect.clone() }),
-            (Asked::Internet(_), method) => method.clone(),
+            (TypedTarget::Stream(_), _) => Method::Unix(Connect { exchange, ..Connect::default() }),
+            (TypedTarget::Dgram(_), _) => Method::UnixDgram(exchange.map_or(Ask::Tagged, Ask::Data)),
+            (TypedTarget::Internet(_), Method::Tcp(connect)) => Method::Tcp(Connect { close, ..connect.clone() }),
+            (TypedTarget::Internet(_), method) => method.clone(),
         }
     }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> TypedTarget<'a> {
     /// The name or address to look up, if it has one.
     pub const fn host(&self) -> Option<&'a str> {
         match self {
-            Asked::Internet(aim) => Some(aim.host),
-            Asked::Stream(_) | Asked::Dgram(_) => None,
+            TypedTarget::Internet(aim) => Some(aim.host),
+            TypedTarget::Stream(_) | TypedTarget::Dgram(_) => None,
         }
     }
 
     /// A local socket as a target.
     pub fn local(&self, lanes: &Lanes) -> (Target, Option<CliError>) {
         let (text, path) = match *self {
-            Asked::Internet(Aim { text, .. }) => (text.to_owned(), None),
-            Asked::Stream(path) => (format!("{STREAM_PREFIX}{path}"), Some(path)),
-            Asked::Dgram(path) => (format!("{DGRAM_PREFIX}{path}"), Some(path)),
+            TypedTarget::Internet(Aim { text, .. }) => (text.to_owned(), None),
+            TypedTarget::Stream(path) => (format!("{STREAM_PREFIX}{path}"), Some(path)),
+            TypedTarget::Dgram(path) => (format!("{DGRAM_PREFIX}{path}"), Some(path)),
         };
         let lane = lanes.first();
         let destination = match lane.zip(path) {
@@ -178,9 +178,9 @@ impl<'a> Asked<'a> {
     /// Which sockets serve a local one.
     pub const fn socket_choice(&self) -> Option<SocketChoice> {
         match self {
-            Asked::Internet(_) => None,
-            Asked::Stream(_) => Some(SocketChoice::Auto),
-            Asked::Dgram(_) => Some(SocketChoice::Dgram),
+            TypedTarget::Internet(_) => None,
+            TypedTarget::Stream(_) => Some(SocketChoice::Auto),
+            TypedTarget::Dgram(_) => Some(SocketChoice::Dgram),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::cli::names::{self, Names};
 use crate::cli::pcap::Pcap;
 use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
-use crate::cli::rping::method::{Asked, Choice, close_how};
+use crate::cli::rping::method::{Choice, TypedTarget, close_how};
 use crate::cli::rping::ranges::{is_range, spread};
 use crate::cli::rping::rules::Request;
 use crate::cli::tape::Tape;
@@ -88,7 +88,7 @@ impl Rping<'_> {
     /// Probes these targets again and again.
     fn probe(&self, choice: &Choice, texts: &[String], env: &mut Env<'_>) -> Result<u8, CliError> {
         let is_live = self.args.live.is_live();
-        let asked: Vec<Asked<'_>> =
+        let asked: Vec<TypedTarget<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         self.hint_at_long_times(env);
         let mut tape = Tape::open(&self.args.record, self.program)?;
@@ -107,7 +107,7 @@ impl Rping<'_> {
         {
             return Err(CliError::Refused(KERNELS_IDENT.to_owned()));
         }
-        let hosts = asked.iter().filter_map(Asked::host);
+        let hosts = asked.iter().filter_map(TypedTarget::host);
         let names = names::look_up(hosts, self.args.socket.family.forced(), self.lookup_limit(), &mut opened, env)?;
         let spread = self.spread(asked, &names, env);
         let resolve = self.resolve(&spread, &opened, &plan)?;
@@ -197,9 +197,9 @@ impl Rping<'_> {
         }
     }
 
-    pub fn plan(&self, choice: &Choice, asked: &[Asked<'_>], bound: &Binding) -> Plan {
+    pub fn plan(&self, choice: &Choice, asked: &[TypedTarget<'_>], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let hosts = asked.iter().filter_map(Asked::host);
+        let hosts = asked.iter().filter_map(TypedTarget::host);
         let families = target::families(hosts.clone(), self.args.socket.family.forced().or(source_family));
         let internet = families.into_iter().filter(|_| hosts.clone().next().is_some());
         let send_stamps = if choice.has_kernel_times() { self.send_stamps(asked.len()) } else { SendStamps::None };
@@ -294,7 +294,7 @@ impl Rping<'_> {
 
     fn place(
         &self,
-        asked: &[Asked<'_>],
+        asked: &[TypedTarget<'_>],
         opened: &OpenedLanes,
         plan: &Plan,
         names: &Names,
@@ -303,15 +303,15 @@ impl Rping<'_> {
         let lanes = |choice| Lanes::of(opened, &plan.lanes, |plan| local_choice(plan) == choice);
         let (internet, stream, dgram) =
             (lanes(None), lanes(Some(SocketChoice::Auto)), lanes(Some(SocketChoice::Dgram)));
-        let place = |asked: &Asked<'_>, env: &Env<'_>| match asked {
-            Asked::Internet(aim) => match target::place(*aim, names, &internet, env) {
+        let place = |asked: &TypedTarget<'_>, env: &Env<'_>| match asked {
+            TypedTarget::Internet(aim) => match target::place(*aim, names, &internet, env) {
                 (target, Some(CliError::NoRoute(..))) if self.follows() => {
                     (target::await_route(target, &internet), None)
                 }
                 placed => placed,
             },
-            Asked::Stream(_) => asked.local(&stream),
-            Asked::Dgram(_) => asked.local(&dgram),
+            TypedTarget::Stream(_) => asked.local(&stream),
+            TypedTarget::Dgram(_) => asked.local(&dgram),
         };
         let targets = target::place_all(asked.iter(), self.args.output.format.has_records(), self.program, env, place)?;
         match self.args.packet.flow_label.and_then(|_| target::without_flow_label("-F", &targets)) {
@@ -324,7 +324,7 @@ impl Rping<'_> {
     pub fn tasks(
         &self,
         choice: &Choice,
-        asked: &[Asked<'_>],
+        asked: &[TypedTarget<'_>],
         targets: Vec<Target>,
         spec: &Arc<Spec>,
         env: &mut Env<'_>,

@@ -54,7 +54,7 @@ pub struct TraceArgs {
     pub timing: TimingArgs,
 
     #[command(flatten)]
-    pub conditions: ConditionArgs<Asked>,
+    pub conditions: ConditionArgs<TraceRuns>,
 
     #[command(flatten)]
     pub packet: PacketArgs,
@@ -259,9 +259,9 @@ pub struct TimingArgs {
 
 /// What conditions can ask of runs of this tool.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked;
+pub struct TraceRuns;
 
-impl Judged for Asked {
+impl Judged for TraceRuns {
     const MODES: &[Mode] = &[Mode::Trace, Mode::Mtu, Mode::Report, Mode::Follow];
     const FINDINGS: fn() -> Vec<&'static str> = || Code::ALL.iter().map(|code| code.name()).collect();
 }

@@ -1,6 +1,6 @@
 //! What the options of `rtrace` cannot be combined with: the table of its refusals.
 
-use super::args::{Asked, FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
+use super::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, TraceRuns, chosen_method, flow_count};
 use crate::channel::SocketChoice;
 use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::format::Format;
@@ -264,7 +264,7 @@ const LIMITS: &[Limit<Request, TraceArgs>] = &[
             (_, true) => Mode::Mtu,
             _ => Mode::Trace,
         };
-        refusal(mode, Asked::MODES, &a.conditions.all())
+        refusal(mode, TraceRuns::MODES, &a.conditions.all())
     },
     |_, a| {
         let asks = a.conditions.require.iter().any(|condition| condition.key.argument == Argument::Asn);

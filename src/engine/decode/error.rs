@@ -11,7 +11,7 @@ use crate::wire::{extension, ip, quoted};
 
 /// An ICMP error, from whichever way it came.
 #[derive(Clone, Debug, PartialEq)]
-pub struct IcmpError<'a> {
+pub struct DecodedError<'a> {
     /// The sender of the ICMP message; `None` for a local error.
     pub responder: Option<IpAddr>,
     /// Where the error was found.
@@ -100,7 +100,7 @@ pub enum QuotedTransport<'a> {
 }
 
 /// Reads a notice from the error queue of a lane with this profile.
-pub fn notice<'a>(profile: &Profile, notice: &IcmpNotice, octets: &'a Arena) -> IcmpError<'a> {
+pub fn notice<'a>(profile: &Profile, notice: &IcmpNotice, octets: &'a Arena) -> DecodedError<'a> {
     let kind = match notice.icmp {
         Some((icmp_type, icmp_code)) => ErrorKind::of(profile.family, icmp_type, icmp_code),
         None => local_kind(notice.error),
@@ -115,7 +115,7 @@ pub fn notice<'a>(profile: &Profile, notice: &IcmpNotice, octets: &'a Arena) -> 
     };
     let gateway =
         Some(notice.info).filter(|&info| kind == ErrorKind::Redirect && profile.family == Family::V4 && info != 0);
-    IcmpError {
+    DecodedError {
         responder: notice.offender.filter(|_| notice.origin == ErrorOrigin::Icmp),
         origin: notice.origin,
         icmp: notice.icmp,

@@ -7,7 +7,7 @@ mod tests;
 
 use std::net::IpAddr;
 
-pub use error::{IcmpError, QuotedProbe, QuotedTransport, local_kind, notice};
+pub use error::{DecodedError, QuotedProbe, QuotedTransport, local_kind, notice};
 
 use crate::channel::{Arena, Datagram, ERROR_FLOW, ErrorOrigin, Layer, Owner, Profile, Protocol, SocketKind};
 use crate::types::{Family, Ident, IpEndpoint, Sequence, Stamp, Tos, Ttl};
@@ -25,7 +25,7 @@ pub enum Decoded<'a> {
     /// A segment on a raw TCP lane.
     Segment(Segment),
     /// An ICMP error about some packet, maybe not ours.
-    Error(IcmpError<'a>),
+    Error(DecodedError<'a>),
     /// Well-formed, and nothing that a probe can be answered with (echo requests, neighbour discovery …).
     Other,
     /// Cannot be read.
@@ -139,7 +139,7 @@ fn icmp_datagram<'a>(
             tos,
             stamp: datagram.stamp,
         }),
-        Message::Error(error) => Decoded::Error(IcmpError {
+        Message::Error(error) => Decoded::Error(DecodedError {
             responder: Some(responder),
             origin: ErrorOrigin::Icmp,
             icmp: Some((error.icmp_type, error.icmp_code)),

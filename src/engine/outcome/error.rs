@@ -61,9 +61,9 @@ pub struct Quote {
     pub rewritten: Vec<Rewritten>,
 }
 
-impl From<&decode::IcmpError<'_>> for IcmpError {
+impl From<&decode::DecodedError<'_>> for IcmpError {
     /// Without extension objects and rewritten fields, which only some callers need.
-    fn from(error: &decode::IcmpError<'_>) -> Self {
+    fn from(error: &decode::DecodedError<'_>) -> Self {
         let quoted = error.quoted.as_ref();
         IcmpError {
             origin: error.origin,

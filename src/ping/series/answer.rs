@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Context, Series};
 use crate::channel::{ErrorOrigin, SendStamps};
-use crate::engine::decode::{EchoReply, IcmpError};
+use crate::engine::decode::{DecodedError, EchoReply};
 use crate::engine::delay;
 use crate::engine::method::judge_echo;
 use crate::engine::outcome::{MethodKind, Outcome, ProbeEvent, Refusal, Reply, Standing, State};
@@ -36,7 +36,7 @@ impl Series {
     }
 
     /// An ICMP error about a probe that left.
-    pub(in crate::ping) fn error(&mut self, id: ProbeId, error: &IcmpError<'_>, context: &mut Context<'_>) {
+    pub(in crate::ping) fn error(&mut self, id: ProbeId, error: &DecodedError<'_>, context: &mut Context<'_>) {
         if error.checksum_right == Some(false) {
             self.counts.bad_checksum += 1;
             return;

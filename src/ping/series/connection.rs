@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Context, Route, Series};
 use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, LaneId, Opened, OsError, Token};
-use crate::engine::decode::{self, IcmpError};
+use crate::engine::decode::{self, DecodedError};
 use crate::engine::delay;
 use crate::engine::method::Established;
 use crate::engine::outcome::{Detail, ExchangeReply, Outcome, ProbeEvent, Refusal, Reply, Standing};
@@ -159,7 +159,7 @@ impl Series {
     }
 
     /// An ICMP error about an attempt to connect, which ends it.
-    pub(in crate::ping) fn attempt_failed(&mut self, id: ProbeId, error: &IcmpError<'_>, context: &mut Context<'_>) {
+    pub(in crate::ping) fn attempt_failed(&mut self, id: ProbeId, error: &DecodedError<'_>, context: &mut Context<'_>) {
         // An open connection does not end by that.
         if self.connections.established(id).is_some() {
             return;
@@ -194,7 +194,7 @@ impl Series {
             return self.lose(id, context);
         }
         let family = self.subject.address.map(Family::of).unwrap_or_default();
-        let error = IcmpError {
+        let error = DecodedError {
             // As this host would report it to itself (RFC 1122 §2.3.2.1, RFC 4861 §7.2.2).
             origin: ErrorOrigin::Icmp,
             icmp: Some(family.pick((3, 1), (1, 3))),
@@ -246,8 +246,8 @@ impl Series {
     }
 }
 
-fn local_error(error: OsError, stamp: Stamp) -> IcmpError<'static> {
-    IcmpError {
+fn local_error(error: OsError, stamp: Stamp) -> DecodedError<'static> {
+    DecodedError {
         responder: None,
         origin: ErrorOrigin::Local,
         icmp: None,

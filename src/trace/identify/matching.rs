@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpNotice, LaneId, Owner, Profile, Protocol};
-use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedProbe, QuotedTransport, Segment};
+use crate::engine::decode::{self, Answer, Decoded, DecodedError, EchoReply, QuotedProbe, QuotedTransport, Segment};
 use crate::engine::outcome::{self, Detail, Outcome, Refusal, Reply, Rewritten};
 use crate::trace::config::Ports;
 use crate::trace::fleet::probes::{Entry, ProbeTable};
@@ -141,7 +141,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn icmp_error(&self, error: &IcmpError<'_>) -> Match {
+    fn icmp_error(&self, error: &DecodedError<'_>) -> Match {
         // What this host itself finds wrong comes back from the order as well, as refused.
         if error.origin == ErrorOrigin::Local || error.checksum_right == Some(false) {
             return Match::Foreign;
@@ -282,7 +282,7 @@ fn has_address(quoted: &QuotedProbe<'_>, entry: &Entry) -> bool {
     quoted.destination == Some(entry.destination) || (quoted.source.is_some() && quoted.source == entry.sent.source)
 }
 
-fn error_arrival(error: &IcmpError<'_>, responder: IpAddr, rewritten: Vec<Rewritten>) -> Arrival {
+fn error_arrival(error: &DecodedError<'_>, responder: IpAddr, rewritten: Vec<Rewritten>) -> Arrival {
     let mut shown = outcome::IcmpError::from(error);
     shown.quote.rewritten = rewritten;
     shown.extensions = extension::parse(error.extension);

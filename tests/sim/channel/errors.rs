@@ -23,7 +23,7 @@ fn expired(lane: LanePlan, quote: Quote) -> (Rig, Vec<Seen>) {
 }
 
 /// Reads the one error.
-fn with_error<T>(rig: &Rig, seen: &[Seen], read: impl FnOnce(&IcmpError<'_>) -> T) -> T {
+fn with_error<T>(rig: &Rig, seen: &[Seen], read: impl FnOnce(&DecodedError<'_>) -> T) -> T {
     let [only] = seen else { panic!("{seen:?}") };
     let mut arena = Arena::default();
     match rig.decoded(only, &mut arena) {

@@ -15,7 +15,7 @@ use netprobe::channel::{
     Channel, Header, Inbound, Inbox, LaneId, LanePlan, Lookup, Order, Outbox, Plan, Precision, Protocol, SocketChoice,
     Span, Token, Transmit,
 };
-use netprobe::engine::decode::{self, Decoded, EchoReply, IcmpError};
+use netprobe::engine::decode::{self, Decoded, DecodedError, EchoReply};
 use netprobe::engine::encode;
 use netprobe::sim::{Link, Log, Network, Node, US, ip};
 use netprobe::types::{Endpoint, Family, Instant, IpEndpoint, Sequence, Ttl};
@@ -249,8 +249,8 @@ struct Failed {
     mtu: Option<u32>,
 }
 
-impl From<&IcmpError<'_>> for Failed {
-    fn from(error: &IcmpError<'_>) -> Self {
+impl From<&DecodedError<'_>> for Failed {
+    fn from(error: &DecodedError<'_>) -> Self {
         let (sequence, port, quoted) = match error.quoted.as_ref().map(|quoted| &quoted.transport) {
             Some(decode::QuotedTransport::Echo { sequence, payload, .. }) => {
                 (Some(sequence.get()), None, payload.len())

@@ -10,7 +10,7 @@ pub use request::{Request, USER_INTERVAL};
 use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::rules::{self, Limit};
 use crate::cli::error::CliError;
-use crate::cli::rping::args::{Asked, MOST_PROBES, MOST_ROUNDS, PingArgs, V4_PAYLOAD};
+use crate::cli::rping::args::{MOST_PROBES, MOST_ROUNDS, PingArgs, PingRuns, V4_PAYLOAD};
 use crate::engine::outcome::Reachable;
 use crate::sweep::Config as SweepConfig;
 use table::TABLE;
@@ -31,7 +31,7 @@ impl Request {
 }
 
 const LIMITS: &[Limit<Request, PingArgs>] = &[
-    |r, a| refusal(r.mode.of_conditions(), Asked::MODES, &a.conditions.all()),
+    |r, a| refusal(r.mode.of_conditions(), PingRuns::MODES, &a.conditions.all()),
     |_, a| a.sweep.shard.refusal(),
     |r, a| {
         let given = a.targets.len();

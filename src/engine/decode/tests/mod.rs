@@ -153,7 +153,7 @@ fn reply_of(decoded: Decoded<'_>) -> EchoReply<'_> {
     }
 }
 
-fn error_of(decoded: Decoded<'_>) -> IcmpError<'_> {
+fn error_of(decoded: Decoded<'_>) -> DecodedError<'_> {
     match decoded {
         Decoded::Error(error) => error,
         other => panic!("{other:?}"),
