@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::config::{Names, Prober};
+use super::direction_loss::DirectionLoss;
 use super::figures::{Figures, RTT_STATS, WindowFigures};
 use super::histogram::Histogram;
 use super::keeper::{self, Shared};
@@ -14,7 +15,6 @@ use super::probe::Tally;
 use super::prober::{STAMPS, lock};
 use super::process;
 use super::targets::{Entry, Series, State};
-use super::ways::Ways;
 use super::write::{Source, Writer};
 use crate::metrics::Counts;
 
@@ -138,12 +138,12 @@ impl Scrape {
         self.write_reflectors(to)
     }
 
-    /// What reflectors of STAMP say about themselves and both ways.
+    /// What reflectors of STAMP report about themselves and both directions.
     fn write_reflectors(&self, to: &mut Writer<'_>) -> fmt::Result {
         let series: Vec<_> = self
             .series
             .iter()
-            .filter_map(|one| Some((&one.of.labels, one.figures.reflection?, one.figures.ways)))
+            .filter_map(|one| Some((&one.of.labels, one.figures.reflection?, one.figures.direction_loss)))
             .collect();
         if series.is_empty() {
             return Ok(());
@@ -153,19 +153,19 @@ impl Scrape {
             "Time that the reflector kept the newest packet",
             series.iter().map(|(labels, newest, _)| (By(labels), newest.reflector.as_duration().as_secs_f64())),
         )?;
-        let lost = |(labels, _, ways): &(_, _, Ways)| Some((*labels, ways.lost()?));
+        let lost = |(labels, _, loss): &(_, _, DirectionLoss)| Some((*labels, loss.lost()?));
         let there = series.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.0));
         to.counters("netprobe_lost_there", "Probes lost on the way there, as the reflector counts", there)?;
         let back = series.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.1));
         to.counters("netprobe_lost_back", "Probes lost on the way back, as the reflector counts", back)?;
-        let ways = series.iter().filter_map(|(labels, newest, _)| Some((labels, newest.one_way?)));
+        let delays = series.iter().filter_map(|(labels, newest, _)| Some((labels, newest.one_way?)));
         let seconds = |nanos: i64| nanos as f64 / 1e9;
-        let delays = ways.clone().flat_map(|(labels, ways)| {
-            [("there", ways.there), ("back", ways.back)]
-                .map(|(way, nanos)| (And(labels, "direction", way), seconds(nanos)))
+        let by_direction = delays.clone().flat_map(|(labels, delay)| {
+            [("there", delay.there), ("back", delay.back)]
+                .map(|(direction, nanos)| (And(labels, "direction", direction), seconds(nanos)))
         });
-        to.gauges("netprobe_delay_seconds", "Delay of the newest packet on each way, by both clocks", delays)?;
-        let errors = ways.map(|(labels, ways)| (By(labels), ways.error as f64 / 1e9));
+        to.gauges("netprobe_delay_seconds", "Delay of the newest packet on each way, by both clocks", by_direction)?;
+        let errors = delays.map(|(labels, delay)| (By(labels), delay.error as f64 / 1e9));
         to.gauges("netprobe_delay_error_seconds", "How far both clocks together may be off", errors)
     }
 

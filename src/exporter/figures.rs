@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::MetricsOptions;
+use super::direction_loss::DirectionLoss;
 use super::histogram::Histogram;
 use super::path::{Path, Routers};
-use super::ways::Ways;
 use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reflection, Reply, Standing};
 use crate::metrics::{Counts, InterarrivalJitter};
 use crate::trace::watch::Report;
@@ -26,8 +26,8 @@ pub struct Figures {
     window: Option<Window>,
     /// What the reflector of the newest reply reported.
     pub reflection: Option<Reflection>,
-    /// Which way packets to it were lost.
-    pub ways: Ways,
+    /// In which direction packets to and from it were lost.
+    pub direction_loss: DirectionLoss,
     /// Whether it is probed.
     pub probed: bool,
     /// The path to it, where that is what is probed.
@@ -119,7 +119,7 @@ impl Figures {
             reply_ttl: None,
             window: options.window.map(|length| Window { length, results: VecDeque::new() }),
             reflection: None,
-            ways: Ways::default(),
+            direction_loss: DirectionLoss::default(),
             probed: false,
             path: None,
         }
@@ -165,7 +165,7 @@ impl Figures {
     /// Takes the result of a probe, or a further answer to it.
     pub fn take(&mut self, event: &ProbeEvent, now: Instant) {
         if let (Standing::First | Standing::Late, Some(reflection)) = (event.standing, reflection(event)) {
-            self.ways.take((event.id.get() - ProbeId::FIRST.get()) as u32, reflection.sequence);
+            self.direction_loss.take((event.id.get() - ProbeId::FIRST.get()) as u32, reflection.sequence);
         }
         if event.standing != Standing::First {
             return;
@@ -223,7 +223,7 @@ impl Figures {
     fn begin_anew(&mut self) {
         self.newest = Newest::default();
         self.counts.pending = 0;
-        self.ways.begin_anew();
+        self.direction_loss.begin_anew();
         if let Some(window) = &mut self.window {
             window.results.clear();
         }

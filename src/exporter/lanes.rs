@@ -65,11 +65,6 @@ impl Lanes {
         Lanes { open: open.collect(), source_for: std::sync::Arc::clone(&opened.source_for) }
     }
 
-    /// Whether there are any for ICMP.
-    pub fn have_icmp(&self) -> bool {
-        self.open.iter().any(|(protocol, ..)| *protocol == Protocol::Icmp)
-    }
-
     /// A target with its route, as far as there is one now; the kernel chooses anew for each probe.
     pub fn target(&self, text: &str, endpoint: IpEndpoint, module: &Module) -> Target {
         let purpose = match module.path() {

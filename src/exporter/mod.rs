@@ -4,6 +4,7 @@
 //! what is probed in step with configuration and name servers. One thread serves requests and waits for lookups.
 
 pub mod config;
+mod direction_loss;
 mod encode;
 mod figures;
 mod histogram;
@@ -26,7 +27,6 @@ mod sizes;
 mod stream;
 mod targets;
 mod watchdog;
-mod ways;
 mod web;
 mod write;
 

@@ -18,6 +18,8 @@ mod limit;
 mod listen;
 mod mailbox;
 #[cfg(feature = "dns")]
+mod name_servers;
+#[cfg(feature = "dns")]
 mod names;
 mod netlink;
 mod notify;
@@ -28,8 +30,6 @@ mod privilege;
 mod raw;
 mod receive;
 mod resolve;
-#[cfg(feature = "dns")]
-mod resolver;
 mod route;
 #[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 mod sandbox;

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 use tokio::runtime;
 
 use super::mailbox::Mailbox;
-use super::resolver::{Answered, Resolver};
+use super::name_servers::{Answered, NameServers};
 use crate::channel::{AsNameAnswer, Control, Lookup, NameAnswer, OriginAnswer, Plan, Zones};
 use crate::types::{Asn, announced_form, is_public};
 
@@ -151,7 +151,7 @@ fn run(servers: &[SocketAddr], zones: Option<Zones>, requests: &Arc<Requests>, a
 struct Sources {
     hosts: HashMap<IpAddr, Box<str>>,
     /// `None` if the system has no usable configuration.
-    resolver: Option<Resolver>,
+    servers: Option<NameServers>,
     zones: Option<Zones>,
 }
 
@@ -161,7 +161,7 @@ impl Sources {
         // A part of a file that is too large, or cannot be read to its end, is what there is.
         let _ = File::open(HOSTS_FILE).and_then(|hosts| hosts.take(HOSTS_BYTES).read_to_end(&mut file));
         let hosts = hosts(&String::from_utf8_lossy(&file));
-        Sources { hosts, resolver: Resolver::new(servers), zones }
+        Sources { hosts, servers: NameServers::new(servers), zones }
     }
 
     async fn answer(&self, question: Question) -> Control {
@@ -189,22 +189,22 @@ impl Sources {
         if let Some(name) = self.hosts.get(&address) {
             return Answered::With(name.clone());
         }
-        match &self.resolver {
-            Some(resolver) => resolver.name(address).await,
+        match &self.servers {
+            Some(servers) => servers.name(address).await,
             None => Answered::Not,
         }
     }
 
     async fn of_system(&self, asn: Asn) -> Answered<Vec<Box<[u8]>>> {
-        let (Some(resolver), Some(zones)) = (&self.resolver, &self.zones) else { return Answered::Not };
-        resolver.of_system(asn, zones.of_systems()).await
+        let (Some(servers), Some(zones)) = (&self.servers, &self.zones) else { return Answered::Not };
+        servers.of_system(asn, zones.of_systems()).await
     }
 
     async fn of_address(&self, address: IpAddr) -> Answered<Vec<Box<[u8]>>> {
-        let (Some(resolver), Some(zones)) = (&self.resolver, &self.zones) else { return Answered::Not };
+        let (Some(servers), Some(zones)) = (&self.servers, &self.zones) else { return Answered::Not };
         let address = announced_form(address);
         let zone = if address.is_ipv4() { &zones.v4 } else { &zones.v6 };
-        resolver.of_address(address, zone).await
+        servers.of_address(address, zone).await
     }
 }
 

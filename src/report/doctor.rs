@@ -23,18 +23,18 @@ pub struct Diagnosis {
     pub checks: Vec<Check>,
 }
 
-/// What is known about the way to a target.
+/// What is known about the routes to a target.
 #[derive(Clone, Debug)]
 pub struct Aimed {
     /// The target as typed.
     pub target: String,
-    /// The ways to its addresses, or why it has none.
-    pub ways: Result<Vec<Way>, String>,
+    /// Those to its addresses, or why it has none.
+    pub routes: Result<Vec<AddressRoute>, String>,
 }
 
-/// The way to one of a target's addresses.
+/// The route to one of a target's addresses.
 #[derive(Clone, Debug)]
-pub struct Way {
+pub struct AddressRoute {
     /// The address.
     pub address: IpAddr,
     /// The source address of packets there, or why none can leave.
@@ -216,7 +216,7 @@ fn targets(aimed: &[Aimed]) -> Vec<Target> {
     let mut targets = Vec::new();
     for aimed in aimed {
         let target = escape(&aimed.target).into_owned();
-        let Ok(ways) = &aimed.ways else {
+        let Ok(routes) = &aimed.routes else {
             targets.push(Target {
                 target,
                 address: None,
@@ -227,8 +227,8 @@ fn targets(aimed: &[Aimed]) -> Vec<Target> {
             });
             continue;
         };
-        targets.extend(ways.iter().map(|way| {
-            let route = way.route.as_ref();
+        targets.extend(routes.iter().map(|to| {
+            let route = to.route.as_ref();
             let hops = route.map(|route| &*route.next_hops).unwrap_or_default();
             let hop = |hop: &channel::NextHop| NextHop {
                 gateway: hop.gateway,
@@ -236,8 +236,8 @@ fn targets(aimed: &[Aimed]) -> Vec<Target> {
             };
             Target {
                 target: target.clone(),
-                address: Some(way.address),
-                source: way.source.as_ref().ok().copied(),
+                address: Some(to.address),
+                source: to.source.as_ref().ok().copied(),
                 table: route.map(|route| route.table),
                 rules: route.map(|route| route.rules),
                 next_hops: hops.iter().map(hop).collect(),

@@ -25,7 +25,7 @@ pub use check::{Checked, Level, Limit, Limits, Unwritten};
 pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastPlain, ContrastText};
 pub use difference::difference;
-pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
+pub use doctor::{AddressRoute, Aimed, Check, Diagnosis, Health};
 pub use fping::{FpingNames, FpingOptions, FpingStamp, FpingText};
 pub use part::Part;
 pub use ping::{

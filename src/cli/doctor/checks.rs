@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Opened, Socket};
 use crate::channel::{Host, LaneRefused, NextHop, OsError, Protocol, Sandbox, SocketChoice, Stamping};
 use crate::cli::error::{ALLOW_DGRAM, ALLOW_RAW};
-use crate::report::{Check, Diagnosis, Health, Way, escape};
+use crate::report::{AddressRoute, Check, Diagnosis, Health, escape};
 use crate::types::Family;
 
 /// Everything that was looked at, judged.
@@ -23,10 +23,10 @@ pub fn of(found: &Diagnosis, opened: &Opened) -> Vec<Check> {
     ]);
     for aimed in &found.targets {
         let about = |check: Check| Check { target: Some(escape(&aimed.target).into_owned()), ..check };
-        match &aimed.ways {
-            Ok(ways) => {
-                let reachable = ways.iter().any(|way| way.source.is_ok());
-                checks.extend(ways.iter().map(|way| about(route(way, reachable))));
+        match &aimed.routes {
+            Ok(routes) => {
+                let reachable = routes.iter().any(|to| to.source.is_ok());
+                checks.extend(routes.iter().map(|to| about(route(to, reachable))));
             }
             Err(why) => {
                 let remedy = "look it up with: getent ahosts NAME";
@@ -148,19 +148,19 @@ fn stamps(host: &Host) -> Check {
 }
 
 /// `reachable`: some address of the target is.
-fn route(way: &Way, reachable: bool) -> Check {
-    let family = Some(Family::of(way.address));
-    let source = match &way.source {
+fn route(to: &AddressRoute, reachable: bool) -> Check {
+    let family = Some(Family::of(to.address));
+    let source = match &to.source {
         Ok(source) => source,
         Err(why) => {
             let state = if reachable { Health::Limited } else { Health::Failed };
-            let message = format!("{}: {why}", way.address);
-            let remedy = format!("see: ip route get {}", way.address);
+            let message = format!("{}: {why}", to.address);
+            let remedy = format!("see: ip route get {}", to.address);
             return Check { family, ..Check::new("route", state, message).remedied(Some(&remedy)) };
         }
     };
-    let mut message = format!("{} from {source}", way.address);
-    if let Some(route) = &way.route {
+    let mut message = format!("{} from {source}", to.address);
+    if let Some(route) = &to.route {
         let hops: Vec<String> = route.next_hops.iter().map(next_hop).collect();
         match hops.len() {
             0 => {}

@@ -17,7 +17,7 @@ use crate::cli::names::{self, Names};
 use crate::cli::notation::{self, Ports, Word};
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_ANSWERED};
-use crate::report::{Aimed, Diagnosis, Way, escape};
+use crate::report::{AddressRoute, Aimed, Diagnosis, escape};
 use crate::types::{Family, IpEndpoint, Port};
 
 #[derive(Args, Clone, Debug)]
@@ -108,7 +108,7 @@ impl Doctor<'_> {
         let sockets = kinds.iter().zip(&opened.lanes).map(|(kind, lane)| (*kind, lane.clone().map(drop))).collect();
         let names = names::look_up(hosts.iter().copied(), self.family.forced(), None, &mut opened, env)?;
         let lanes = Lanes::of(&opened, &plan.lanes, |lane| lane.protocol == Protocol::Udp);
-        let aimed = |host: &&str| Aimed { target: (*host).to_owned(), ways: ways(host, &names, &lanes, env) };
+        let aimed = |host: &&str| Aimed { target: (*host).to_owned(), routes: routes(host, &names, &lanes, env) };
         let targets = hosts.iter().map(aimed).collect();
         let clock = env.clock_error.map(|error| error.by(opened.channel.now().wall));
         let mut found = Diagnosis { host, clock, targets, checks: Vec::new() };
@@ -146,15 +146,15 @@ fn host_of(text: &str) -> Result<&str, String> {
     }
 }
 
-/// The ways to all addresses of a host.
-fn ways(host: &str, names: &Names, lanes: &Lanes, env: &Env<'_>) -> Result<Vec<Way>, String> {
+/// The routes to all addresses of a host.
+fn routes(host: &str, names: &Names, lanes: &Lanes, env: &Env<'_>) -> Result<Vec<AddressRoute>, String> {
     let resolved = names.get(host).map_err(|error| error.to_string())?;
-    let way = |endpoint: &IpEndpoint| {
+    let to = |endpoint: &IpEndpoint| {
         let source = match lanes.get(endpoint.family()) {
             Ok(lane) => lane.source(*endpoint).map_err(|error| error.to_string()),
             Err(_) => Err(format!("no socket for {}", endpoint.family().pick("IPv4", "IPv6"))),
         };
-        Way { address: endpoint.address, source, route: (env.route)(endpoint.address).ok() }
+        AddressRoute { address: endpoint.address, source, route: (env.route)(endpoint.address).ok() }
     };
-    Ok(resolved.endpoints.iter().map(way).collect())
+    Ok(resolved.endpoints.iter().map(to).collect())
 }

@@ -1,11 +1,11 @@
-//! Where the probes of a STAMP session were lost: [`Ways`].
+//! Where the probes of a STAMP session were lost: [`DirectionLoss`].
 
 /// A reflector whose count falls back by more than packets are overtaken counts anew.
 const OVERTAKEN: u32 = 64;
 
 /// What was lost on each way, over any number of sessions. Never less than before, even if an answer comes late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ways {
+pub struct DirectionLoss {
     /// Whether a reflector's number ever differed from ours: it then counts by itself (RFC 8762 §4.3, stateful).
     stateful: bool,
     session: Option<Session>,
@@ -25,7 +25,7 @@ struct Session {
     answers: u64,
 }
 
-impl Ways {
+impl DirectionLoss {
     /// Takes the first answer to a probe: its sequence number, and the reflector's.
     pub fn take(&mut self, ours: u32, theirs: u32) {
         self.stateful |= ours != theirs;
@@ -72,9 +72,9 @@ mod tests {
     use super::*;
 
     fn after(answers: &[(u32, u32)]) -> Option<(u64, u64)> {
-        let mut ways = Ways::default();
-        answers.iter().for_each(|&(ours, theirs)| ways.take(ours, theirs));
-        ways.lost()
+        let mut loss = DirectionLoss::default();
+        answers.iter().for_each(|&(ours, theirs)| loss.take(ours, theirs));
+        loss.lost()
     }
 
     #[test]
@@ -92,14 +92,14 @@ mod tests {
 
     #[test]
     fn what_is_overtaken_is_not_lost_for_good_and_no_counter_falls() {
-        let mut ways = Ways::default();
-        [(0, 0), (2, 1), (1, 2)].into_iter().for_each(|(ours, theirs)| ways.take(ours, theirs));
-        assert_eq!(ways.lost(), Some((1, 0)));
+        let mut loss = DirectionLoss::default();
+        [(0, 0), (2, 1), (1, 2)].into_iter().for_each(|(ours, theirs)| loss.take(ours, theirs));
+        assert_eq!(loss.lost(), Some((1, 0)));
         // One that is lost then is the one that was counted.
-        ways.take(4, 3);
-        assert_eq!(ways.lost(), Some((1, 0)));
-        ways.take(6, 4);
-        assert_eq!(ways.lost(), Some((2, 0)));
+        loss.take(4, 3);
+        assert_eq!(loss.lost(), Some((1, 0)));
+        loss.take(6, 4);
+        assert_eq!(loss.lost(), Some((2, 0)));
     }
 
     #[test]
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn probes_that_are_numbered_anew_go_on_with_what_was_counted() {
-        let mut ways = Ways::default();
-        [(0, 0), (2, 1)].into_iter().for_each(|(ours, theirs)| ways.take(ours, theirs));
-        ways.begin_anew();
-        [(0, 0), (1, 1), (3, 2)].into_iter().for_each(|(ours, theirs)| ways.take(ours, theirs));
-        assert_eq!(ways.lost(), Some((2, 0)));
+        let mut loss = DirectionLoss::default();
+        [(0, 0), (2, 1)].into_iter().for_each(|(ours, theirs)| loss.take(ours, theirs));
+        loss.begin_anew();
+        [(0, 0), (1, 1), (3, 2)].into_iter().for_each(|(ours, theirs)| loss.take(ours, theirs));
+        assert_eq!(loss.lost(), Some((2, 0)));
     }
 }

@@ -1,4 +1,4 @@
-//! Questions to name servers: [`Resolver`]. It is used on the thread of `names`, and each question has a time limit.
+//! Questions to name servers: [`NameServers`]. It is used on the thread of `names`, and each question has a time limit.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +25,7 @@ const MOST_TEXTS: usize = 16;
 const MOST_TEXT_OCTETS: usize = 1024;
 
 /// Asks name servers.
-pub struct Resolver(TokioResolver);
+pub struct NameServers(TokioResolver);
 
 /// The result of a lookup.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Answered<T> {
     TimedOut,
 }
 
-impl Resolver {
+impl NameServers {
     /// Asks these servers, the system's if there are none of them. `None` if the system has no usable configuration.
     pub fn new(servers: &[SocketAddr]) -> Option<Self> {
         let mut builder = if servers.is_empty() {
@@ -56,7 +56,7 @@ impl Resolver {
         options.cache_size = CACHED;
         // hickory's reading of the hosts file loses the order of names.
         options.use_hosts_file = ResolveHosts::Never;
-        builder.build().ok().map(Resolver)
+        builder.build().ok().map(NameServers)
     }
 
     /// The name of `address`, as the network gives it.
