@@ -3,9 +3,10 @@
 use crate::types::Instant;
 
 /// Whether an answer decides its probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Standing {
     /// The first answer within the wait, the first ICMP error before that, or the end of the wait.
+    #[default]
     First,
     /// The first answer, after the wait was over.
     Late,

@@ -21,7 +21,7 @@ use super::path::hop::Arrival;
 use super::result::Trace;
 use super::tracer::Tracer;
 use crate::channel::{Arena, Inbound, Outbox};
-use crate::engine::outcome::{Outcome, Standing, SubjectId};
+use crate::engine::outcome::{Answered, Outcome, Standing, SubjectId};
 use crate::engine::{AnswerKind, Decided, Machine};
 use crate::types::{Instant, Now, ProbeId, Ttl};
 
@@ -142,6 +142,7 @@ impl MtuTracer {
 
     fn take_answer(&mut self, probe: ProbeId, arrival: &Arrival) {
         let Some(&entry) = self.fleet.probes.entry(probe) else { return };
+        let answered = if entry.open { Answered::Open(None) } else { Answered::InTime };
         self.decided = Some(Decided {
             probe,
             target: Some(entry.destination),
@@ -151,7 +152,7 @@ impl MtuTracer {
                 Outcome::Error(_) => AnswerKind::Error,
                 _ => AnswerKind::Reply,
             },
-            standing: if entry.open { Standing::First } else { Standing::Duplicate { late: false } },
+            standing: Standing::of(answered, arrival.stamp.user.mono),
             rtt: None,
             wrong_source: false,
             payload_changed: false,

@@ -72,8 +72,8 @@ pub(in crate::trace) struct Slot {
     pub arrival: Option<Box<Arrival>>,
     /// Why `arrival` ends the path, if it does.
     pub ends: Option<StopReason>,
-    /// Whether `arrival` came after its wait.
-    pub late: bool,
+    /// Whether `arrival` came within its wait.
+    pub standing: Standing,
     /// Of a slot added because its hop was silent: when its probe may leave.
     pub again: Option<Instant>,
     /// The result, once something asked for it.
@@ -128,7 +128,7 @@ impl Slot {
             let mut event = ProbeEvent::new(subject, id, sent.user.wall, silent);
             (event.ttl, event.flow, event.source_port) = (Some(Ttl::new(self.ttl)), subject.flow, self.source_port);
             event.delay = self.delay();
-            event.standing = if self.late { Standing::Late } else { Standing::First };
+            event.standing = self.standing;
             if let Some(arrival) = self.arrival.as_deref_mut() {
                 event.at = arrival.stamp.kernel.unwrap_or(arrival.stamp.user.wall);
                 event.responder = Some(arrival.responder);

@@ -14,6 +14,7 @@ use self::end::End;
 use self::hop::{Arrival, HopState, Slot, Waiting};
 use self::wait::DEAD_NEIGHBOUR;
 use crate::engine::delay;
+use crate::engine::outcome::{Answered, Standing};
 use crate::trace::config::Config;
 use crate::trace::ends::StopReason;
 use crate::types::{Instant, ProbeId, Stamp};
@@ -221,7 +222,8 @@ impl Path {
         };
         let Some(slot) = self.slot(ttl, index) else { return false };
         let Some((_, sent)) = slot.sent.filter(|_| slot.arrival.is_none()) else { return false };
-        slot.late = delay::arrival(&sent, &arrival.stamp) > wait.ends(sent.user.mono);
+        let answered = Answered::Open(Some(wait.ends(sent.user.mono)));
+        slot.standing = Standing::of(answered, delay::arrival(&sent, &arrival.stamp));
         slot.ends = end;
         let at = arrival.stamp.user.mono;
         slot.arrival = Some(Box::new(arrival));
