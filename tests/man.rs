@@ -202,7 +202,7 @@ fn sections(help: &str) -> Roff {
     for line in help.lines() {
         if line.is_empty() {
             roff.control("PP", []);
-        } else if line.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b' ') {
+        } else if line.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b' ' || octet == b'_') {
             roff.control("SH", [line]);
         } else if let Some(explanation) = line.strip_prefix("  ") {
             roff.control("RS", ["4"]).text([roman(explanation)]).control("RE", []).control("PP", []);

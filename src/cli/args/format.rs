@@ -35,7 +35,7 @@ pub enum Format {
 pub struct FormatArgs {
     /// Format of the results: text, json, csv, prometheus, influx or, in rtrace, atlas [default: text]
     ///
-    /// prometheus is gauges of the finished run, influx points in line protocol, atlas results as RIPE Atlas has them.
+    /// prometheus: gauges of the finished run; influx: points in line protocol; atlas: results in the form of RIPE Atlas.
     #[arg(long, value_name = "FORMAT", value_parser = FORMATS, hide_possible_values = true, allow_hyphen_values = true)]
     format: Option<Format>,
 

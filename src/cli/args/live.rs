@@ -38,12 +38,12 @@ pub enum ThemeName {
 pub struct LiveArgs {
     /// Watch on the whole screen; q leaves, h shows all keys
     ///
-    /// On leaving, the summaries (rtrace: the report) are printed. With --live=plain, or if standard output is no terminal,
-    /// there are lines instead.
+    /// On leaving, the summaries (rtrace: the report) are printed. With --live=plain, or if standard output is not a
+    /// terminal, lines are printed instead.
     #[arg(long, value_name = "WHERE", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     live: Option<Live>,
 
-    /// What strips and charts span at least [default: 2m]
+    /// Time that strips and charts span at least [default: 2m]
     #[arg(long, value_name = "TIME", value_parser = values::window, allow_hyphen_values = true)]
     window: Option<Duration>,
 
@@ -51,7 +51,7 @@ pub struct LiveArgs {
     #[arg(long)]
     stay: bool,
 
-    /// Without a screen, one line about each path or target this often [default: 10s]
+    /// Without a screen, print a line about each path or target this often [default: 10s]
     ///
     /// Events have lines of their own.
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]

@@ -20,17 +20,17 @@ pub const SHARE: &str = ": not of a share of the targets, which ends with the di
 pub struct RecordArgs {
     /// Record the run in FILE; - is standard output
     ///
-    /// The recording is lines of JSON, packed with gzip: zcat shows them, though of a run that is not over it warns of an unexpected
-    /// end. Only you can read the file, and nothing is overwritten without --force. On standard output the lines are not packed,
-    /// and take the place of the results.
+    /// The recording is lines of JSON, compressed with gzip: zcat shows them, but warns of an unexpected end until the run is over.
+    /// Only you can read the file, and nothing is overwritten without --force. On standard output the lines are not compressed, and
+    /// take the place of the results.
     #[arg(long, value_name = "FILE", group = "written", allow_hyphen_values = true)]
     pub record: Option<PathBuf>,
 
     /// Write the packets to FILE, for Wireshark; - is standard output
     ///
     /// The format is pcapng, with times in nanoseconds; on standard output it takes the place of the results. A comment on each
-    /// packet says which probe it is, or what was made of the answer (frame.comment in filters), and what of it is not as it was
-    /// on the wire: headers that the kernel writes or strips are reconstructed. Packets of connections are not seen.
+    /// packet (frame.comment in filters) names the probe, or says how the answer was counted, and which parts are not as they were
+    /// on the wire: headers that the kernel writes or strips are reconstructed. Packets of connections are not captured.
     #[arg(long, value_name = "FILE", group = "written", allow_hyphen_values = true)]
     pub pcap: Option<PathBuf>,
 
@@ -40,14 +40,14 @@ pub struct RecordArgs {
 
     /// Keep only the last TIME of a recording, in files FILE.00, FILE.01, ...
     ///
-    /// For runs left alone until a fault. Each file holds an hour, or a 24th of TIME.
+    /// For runs that are left alone until a fault occurs. Each file holds an hour, or a 24th of TIME.
     #[arg(long, value_name = "TIME", value_parser = values::kept, requires = "record", allow_hyphen_values = true)]
     pub keep: Option<Duration>,
 
     /// Show the run recorded in FILE without probing
     ///
-    /// In any format, or with --live in the view; - is standard input. What was cut or is still being written is shown to its last whole
-    /// line, and the exit status is then 1.
+    /// In any format, or with --live in the view; - is standard input. A recording that was cut off, or is still being written, is
+    /// shown up to its last complete line, and the exit status is then 1.
     #[arg(long, value_name = "FILE", conflicts_with = "record", allow_hyphen_values = true)]
     pub replay: Option<PathBuf>,
 
@@ -59,15 +59,15 @@ pub struct RecordArgs {
 
     /// With --replay and --live: begin at TIME
     ///
-    /// TIME is 14:20 or 14:20:30, in local time, or 90m after the start; the key g goes anywhere else.
+    /// TIME is 14:20 or 14:20:30, in local time, or 90m after the start; the key g goes to any other time.
     #[arg(long, value_name = "TIME", value_parser = moment, requires = "replay", allow_hyphen_values = true)]
     pub at: Option<Moment>,
 
     /// Show where two recorded runs differ, or two files of --json
     ///
     /// It compares addresses, delays and losses of each hop. A difference is reported only if a test (rank-sum, Fisher's exact)
-    /// gives a probability of chance below 1 %, and of delays only from 5 % and 0.1 ms up. Where --json holds statistics alone
-    /// (--report, -q), delays are shown and not judged. The exit status is 0 without a difference, 1 with one, 2 on an error.
+    /// gives a probability of chance below 1 %, and a difference of delays only if it is at least 5 % and 0.1 ms. Where --json
+    /// holds only statistics (--report, -q), delays are shown but not judged. The exit status is 0 without a difference, 1 with one, 2 on an error.
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["record", "replay"], allow_hyphen_values = true)]
     pub diff: Option<Vec<PathBuf>>,
 }

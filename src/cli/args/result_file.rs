@@ -11,7 +11,7 @@ use clap::Args;
 pub struct ResultFileArgs {
     /// Write the results to FILE instead of standard output
     ///
-    /// FILE is replaced at the end, when they are whole; - is standard output.
+    /// FILE is replaced at the end, when the results are complete; - is standard output.
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     pub output: Option<PathBuf>,
 }

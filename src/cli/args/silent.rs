@@ -19,10 +19,10 @@ const HELD_OCTETS: usize = 8 << 20;
 
 #[derive(Args, Clone, Debug)]
 pub struct SilentArgs {
-    /// Nothing at all unless the exit status is other than 0: -qq
+    /// Print nothing unless the exit status is other than 0: -qq
     ///
-    /// For cron. Otherwise the output is printed when the run is over (in rping, that of -q). A FILE of -o is
-    /// written in any case.
+    /// For cron. When the status is another, the output is printed at the end of the run (in rping, that of -q). The FILE of -o
+    /// is always written.
     #[arg(long)]
     pub silent: bool,
 }

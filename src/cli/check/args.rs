@@ -37,11 +37,11 @@ pub struct CheckArgs {
     #[arg(short = 'H', long = "hostname", alias = "Host", value_name = "HOST", action = ArgAction::Append, allow_hyphen_values = true)]
     pub hosts: Vec<String>,
 
-    /// From which mean RTT on, or from which loss on, there is a warning; RTT in ms, or with us, ms or s
+    /// Warning limits: the mean RTT, in ms or with us, ms or s, and the loss
     #[arg(short, long, value_name = "RTT[,LOSS%]", value_parser = threshold, default_value = "200,40%", allow_hyphen_values = true)]
     pub warning: Threshold,
 
-    /// The same for a critical state
+    /// Critical limits, as for -w
     #[arg(short, long, value_name = "RTT[,LOSS%]", value_parser = threshold, default_value = "500,80%", allow_hyphen_values = true)]
     pub critical: Threshold,
 
@@ -63,7 +63,7 @@ pub struct CheckArgs {
     #[arg(short = 'M', long, alias = "mos-mode-thresholds", value_name = "MOS,MOS", value_parser = scores, allow_hyphen_values = true)]
     pub mos: Option<Limit>,
 
-    /// Limits of the rating factor of which that is made, from 0 to 100
+    /// Limits of the rating factor that -M is computed from, from 0 to 100
     #[arg(short = 'S', long, alias = "score-mode-thresholds", value_name = "R,R", value_parser = ratings, allow_hyphen_values = true)]
     pub score: Option<Limit>,
 
@@ -71,7 +71,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "CODEC", value_parser = values::CODEC, hide_possible_values = true, default_value = "g711", allow_hyphen_values = true)]
     pub codec: Codec,
 
-    /// Answers that come out of order are critical
+    /// Answers out of order are critical
     #[arg(short = 'O', long, alias = "out-of-order-packets")]
     pub order: bool,
 
@@ -91,7 +91,7 @@ pub struct CheckArgs {
     #[arg(short = 'I', long, value_name = "TIME", value_parser = time, default_value = "0", allow_hyphen_values = true)]
     pub target_interval: Duration,
 
-    /// The check ends before this time is over: seconds, or with a unit
+    /// End the check before this time is over: seconds, or with a unit
     #[arg(short, long, value_name = "TIME", value_parser = values::span, default_value = "10", allow_hyphen_values = true)]
     pub timeout: Span,
 
@@ -126,7 +126,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DSCP", value_parser = values::dscp, allow_hyphen_values = true)]
     pub dscp: Option<Dscp>,
 
-    /// More about each host in its line
+    /// Print more about each host in its line
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 

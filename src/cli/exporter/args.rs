@@ -69,11 +69,11 @@ pub struct ConfigArgs {
     #[arg(long = "config.file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Read the configuration, print what it amounts to, and exit
+    /// Read the configuration, print it as it is understood, and exit
     #[arg(long = "config.check")]
     pub check: bool,
 
-    /// Do not start if a module is not offered, instead of skipping it
+    /// Do not start if a module is not supported, instead of skipping it
     #[arg(long = "config.strict")]
     pub strict: bool,
 
@@ -102,7 +102,7 @@ pub struct WebArgs {
     #[arg(long = "web.enable-lifecycle")]
     pub lifecycle: bool,
 
-    /// Serve requests for this name that come to a loopback address, too; may be given several times
+    /// Also serve requests for this name that come to a loopback address; may be given several times
     ///
     /// A page that a browser on this host shows must not reach the exporter by a name of its own that leads here. So, where it
     /// listens on a loopback address and asks for no password, it serves requests for addresses, localhost, names below that,
@@ -110,7 +110,7 @@ pub struct WebArgs {
     #[arg(long = "web.allowed-host", value_name = "NAME")]
     pub hosts: Vec<String>,
 
-    /// Let everybody who reaches this port measure to any address by /probe
+    /// Let every client that reaches this port measure any address by /probe
     #[arg(long = "probe.allow-any")]
     pub allow_any: bool,
 

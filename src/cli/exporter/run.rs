@@ -81,7 +81,7 @@ impl Exporter<'_> {
         )))
     }
 
-    /// Writes what the configuration amounts to, as YAML.
+    /// Writes the configuration as it is understood, as YAML.
     fn show(&self, config: &Config, env: &mut Env<'_>) -> std::io::Result<()> {
         for (name, why) in config.skipped() {
             let (name, why) = (printable(name), printable(why));

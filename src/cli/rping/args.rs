@@ -108,8 +108,8 @@ pub struct MethodArgs {
 
     /// UDP: to PORT, or queries: dns, ntp, quic, stun, echo
     ///
-    /// A sweep takes several ports, as --tcp does. A port that says nothing may be open all the same: only an answer or a port
-    /// unreachable shows its state, and hosts send few of those a second.
+    /// A sweep takes several ports, as --tcp does. A silent port may still be open: only an answer or a port unreachable
+    /// shows its state, and hosts send few port unreachables per second.
     #[arg(long, value_name = "PORT|SERVICE", value_parser = ports::udp, allow_hyphen_values = true)]
     pub udp: Option<UdpAim>,
 
@@ -239,7 +239,7 @@ pub struct RunArgs {
     /// End with status 0 once every target was up or down
     ///
     /// Up means that it answered N probes in a row [1], down that it did not answer N in a row [3]; any-up and any-down end
-    /// once one target was. With status 1 if -w or -c ends the run before. A refusal is no answer. Waits as --changes does.
+    /// once one target was. The status is 1 if -w or -c ends the run first. A refusal is not an answer. The wait is that of --changes.
     #[arg(long, value_name = "up|down[=N]", value_parser = values::until, allow_hyphen_values = true)]
     pub until: Option<Until>,
 

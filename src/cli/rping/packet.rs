@@ -84,8 +84,8 @@ pub struct SocketArgs {
 
     /// Look names up again this often
     ///
-    /// The addresses that they have then are probed. One that a name no longer has is probed no more, and keeps its figures;
-    /// of more than 256 that a name has had, the one that it lost first is summed up and forgotten.
+    /// The addresses that they have then are probed. An address that its name no longer has is not probed any more, but keeps its
+    /// figures; beyond 256 addresses of a name, the one that it lost first is summed up and forgotten.
     #[arg(long, value_name = "TIME", value_parser = values::re_resolve, allow_hyphen_values = true)]
     pub re_resolve: Option<Duration>,
 
@@ -107,7 +107,7 @@ pub struct SocketArgs {
     #[arg(short = 'B', long)]
     pub sticky_source: bool,
 
-    /// Multicast probes do not come back to this host
+    /// Do not loop multicast probes back to this host
     #[arg(short = 'L', long)]
     pub no_loopback: bool,
 
@@ -117,7 +117,7 @@ pub struct SocketArgs {
 
     /// Do not restrict the process to what it needs once its sockets are open
     ///
-    /// Without this option, the system calls and files that it does not need are then forbidden.
+    /// Otherwise the system calls and files that it does not need are forbidden from then on.
     #[arg(long)]
     pub no_sandbox: bool,
 

@@ -100,7 +100,7 @@ pub struct ListenerArgs {
 
     /// Do not restrict the process to what it needs once its sockets are open
     ///
-    /// Without this option, the system calls and files that it does not need are then forbidden.
+    /// Otherwise the system calls and files that it does not need are forbidden from then on.
     #[arg(long)]
     pub no_sandbox: bool,
 }

@@ -325,7 +325,7 @@ pub struct OutputArgs {
 
     /// Watch the path and print nothing but its changes
     ///
-    /// These are routers that were replaced, and another number of hops. Every hop is probed once per --interval, without end or
+    /// These are replaced routers and a different number of hops. Every hop is probed once per --interval, without end or
     /// for -c cycles.
     #[arg(long)]
     pub changes: bool,

@@ -1,4 +1,4 @@
-//! What a configuration amounts to, as YAML: [`describe`].
+//! A configuration as it is understood, as YAML: [`describe`].
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

@@ -48,7 +48,7 @@ pub struct SweepArgs {
 
     /// Leave out the addresses, prefixes and ranges listed in FILE
     ///
-    /// It is read like that of --targets.
+    /// FILE is read like that of --targets.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub exclude: Option<PathBuf>,
 
