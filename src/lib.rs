@@ -44,7 +44,7 @@
 //! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises
 //!   itself, below a key in `trace/hop.rs`, and its text is in `report/trace/text.rs`.
 //! - a header field: its field in `channel/order.rs`, its option, ancillary data and octets in `net/header.rs`, its octets
-//!   without a kernel in `sim/lane.rs`, and a flag.
+//!   without a kernel in `sim/lane.rs`, in captures in `capture/rebuild.rs`, its place in `recording/values.rs`, and a flag.
 //! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs` (and
 //!   `net/route.rs` if it chooses the route), and a flag.
 //! - a finding: its case and its code in `trace/finding.rs`, found there, in `trace/mtu`, or about flows in `trace/flows.rs`
@@ -70,8 +70,9 @@
 //!   `wire/service`; its option in `cli`, read in `cli/rping/method.rs`, and what it lacks in `cli/rping/rules/request.rs`.
 //! - an event, or a field of one: its place in `recording`, which does not compile without.
 //! - something that a packet's comment says: `capture/comment.rs`.
-//! - a flag: its clap field in `cli/TOOL/args.rs`, its meaning where `cli/TOOL/run.rs` makes lanes, Spec and Config (a sweep's
-//!   Config in `cli/rping/sweep/mod.rs`), a row of refusal for where it has no effect.
+//! - a flag: about packets and sockets, its clap field and what it sets in a lane in `cli/TOOL/packet.rs`; any other, its clap
+//!   field in `cli/TOOL/args.rs` and its meaning where `cli/TOOL/run.rs` makes Spec and Config (a sweep's Config in
+//!   `cli/rping/sweep/config.rs`). A row of refusal for where it has no effect.
 //! - a sentence a user reads: `report` for results, `cli` for errors, hints and the manual (clap fields, `help.txt`), `tui` for
 //!   live views, `exporter` for its log and samples; why a value or file cannot be read, in the `Display` of that error.
 //! - a key of the JSON: values serialise themselves where they are defined, and objects of a whole run in `report`; its type and its
