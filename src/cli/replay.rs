@@ -128,7 +128,7 @@ pub fn check_words<A: CommandFactory>(words: &[OsString], also: &[&str]) -> Resu
     let mut command = A::command();
     let Ok(matches) = command.try_get_matches_from_mut(words) else { return Ok(()) };
     if matches.contains_id("pcap") && matches.value_source("pcap") == Some(ValueSource::CommandLine) {
-        let why = "--pcap: a recording holds what became of packets, and not the packets; give it while they are sent";
+        let why = "--pcap: a recording holds results, not the packets; give it while they are sent";
         return Err(CliError::Refused(why.to_owned()));
     }
     let shows = |heading: Option<&str>| matches!(heading, Some("Output" | "Recordings" | "Live view"));

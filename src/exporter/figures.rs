@@ -34,7 +34,7 @@ pub struct Figures {
     pub path: Option<Box<Path>>,
 }
 
-/// What became of the newest probes.
+/// The outcomes of the newest probes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Newest {
     /// Of these bits, the lowest is this probe's, the next that of the one before.

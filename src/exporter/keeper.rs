@@ -197,7 +197,7 @@ impl Keeper {
         self.lists = self.lists.iter().map(Stamped::again).collect();
         let loaded = Config::load(&self.files, &self.arguments, &system);
         let loaded = loaded.and_then(|config| match self.needs_allow && config.probe.allow.is_empty() {
-            true => Err("without probe.allow, /probe would be open to everybody who reaches it".to_owned()),
+            true => Err("without probe.allow, /probe would be open to every client that reaches it".to_owned()),
             false => Ok(config),
         });
         self.shared.reloaded.store(loaded.is_ok(), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Tells the service manager that every prober is at work: [`Watchdog`].
+//! Reports to the service manager that every prober is at work: [`Watchdog`].
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

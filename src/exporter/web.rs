@@ -86,7 +86,7 @@ pub struct Web {
     due: Mutex<Option<Instant>>,
 }
 
-/// So many requests at once, and then one each interval.
+/// A burst of this many requests, and then one each interval.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     interval: Duration,

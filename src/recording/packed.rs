@@ -83,7 +83,7 @@ pub struct Place {
 pub struct Places(Arc<Mutex<Vec<Place>>>);
 
 impl Places {
-    /// The last one that is not after so many octets.
+    /// The last one within this many octets.
     pub fn before(&self, read: u64) -> Place {
         let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let after = places.partition_point(|place| place.read <= read);

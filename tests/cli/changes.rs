@@ -13,7 +13,7 @@ fn away(probes: std::ops::RangeInclusive<u64>) -> World {
     World::with_host(Node::host(ip("198.51.100.9")).change(probes, Change::Silence))
 }
 
-/// The same, and an interrupt after so many seconds.
+/// The same, and an interrupt after this many seconds.
 fn interrupted(mut world: World, seconds: u64) -> World {
     world.network.at(Duration::from_secs(seconds), Control::Interrupt);
     world

@@ -1,4 +1,4 @@
-//! `--doctor` where a network is simulated: what it says of what it is told.
+//! `--doctor` where a network is simulated: what it reports about simulated facts.
 
 use netprobe::channel::{Host, NextHop, Route, Stamping};
 

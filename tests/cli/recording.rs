@@ -270,7 +270,7 @@ fn what_is_kept_is_the_last_of_a_long_run_and_is_shown_as_one() {
     assert_eq!(kept[1..], all[all.len() - kept.len() + 1..]);
 }
 
-/// A host at the end of a path of two routers, this far behind them, that loses this part of the answers.
+/// A host at the end of a path of two routers, this far beyond them, that loses this part of the answers.
 fn path(second: &str, millis: u64, lost: f64) -> World {
     let mut world = World::new();
     let first = world.network.add(US, Node::router(ip("203.0.113.8")), Link::after(Duration::from_millis(1)));

@@ -199,7 +199,7 @@ fn output_that_cannot_be_written_is_said_and_a_closed_one_is_not_missed() {
         let full = shell(r#"exec "$@" > /dev/full"#);
         assert_eq!(full.code(), 2, "{words:?} {full:#?}");
         assert!(full.stderr.contains("cannot write: No space left on device"), "{words:?} {full:#?}");
-        // Standard error is full, too: nobody can be told.
+        // Standard error is full, too: the error cannot be reported.
         assert_eq!(shell(r#"exec "$@" > /dev/full 2>&1"#).code(), 2, "{words:?}");
         for closed in [r#"exec "$@" >&-"#, r#"exec "$@" 2>&-"#, r#"exec "$@" <&-"#, r#"exec "$@" <&- >&- 2>&-"#] {
             let run = shell(closed);

@@ -44,7 +44,7 @@ print("ready", flush=True)
 signal.pause()
 "#;
 
-/// A file that nobody else has, readable by everybody.
+/// A file of this test alone, readable by every user.
 struct Folder(TempDir);
 
 impl Folder {
@@ -233,7 +233,7 @@ fn a_measurement_keeps_the_contract_of_blackbox_exporter() {
         assert_eq!(answer.value(name, &[]), Some(value), "{name}\n{}", answer.0);
     }
     assert!(answer.value("probe_icmp_duration_seconds", &["phase=\"rtt\""]) > Some(0.0), "{}", answer.0);
-    // Nobody has this address: the time that the scraper leaves is kept to.
+    // No host has this address: the time that the scraper leaves is kept to.
     let (status, text) = exporter.ask("GET", "/probe?target=10.255.255.1", "1");
     assert_eq!((status, Metrics(text).value("probe_success", &[])), (200, Some(0.0)));
     let (status, text) = exporter.get(&format!("/probe?target={target}:1&module=web"));
@@ -364,7 +364,7 @@ fn clients_that_behave_badly_disturb_nobody() {
     assert_eq!(samples.len(), count, "a sample stands twice:\n{}", later.0);
 }
 
-/// Asks for measurements of an address that nobody has, all at once; prints how many answers of each status came.
+/// Asks for measurements of an unused address, all at once; prints how many answers of each status came.
 const MANY_MEASUREMENTS: &str = r#"
 import collections, http.client, threading
 statuses, lock = collections.Counter(), threading.Lock()

@@ -12,11 +12,11 @@ const HOSTILE: &[u8] = b"evil\x1b[2J\x07\r\n\xe2\x80\xae\xc2\x9bname";
 
 /// What the name server answers of addresses is in this file: addresses, or [`ALL`], [`MORE`], [`OTHERS`], or `nxdomain`.
 const ANSWERS: &str = "/mnt/answers";
-/// All addresses of a block that nobody has.
+/// All addresses of an unused block.
 const ALL: &str = "all";
-/// Those of the block that it answered before and so many more.
+/// Those of the block that it answered before and this many more.
 const MORE: &str = "more";
-/// So many others of the block.
+/// This many others of the block.
 const OTHERS: &str = "others";
 const STEP: u32 = 100;
 const BLOCK: u32 = 3000;

@@ -286,8 +286,8 @@ fn an_interface_that_comes_back_is_used_again_and_reported_once_with_what_it_cos
             let failed = json.object("summary")["send_failed"].clone();
             assert_eq!((&outage["interface"], &outage["send_failed"]), (&"w0".into(), &failed), "{json:#?}");
             assert!(failed.as_u64().is_some_and(|failed| (1..14).contains(&failed)), "{json:#?}");
-            let told = text.stderr.matches("w0 was deleted and is there again: ").count();
-            assert_eq!(told, 1, "{text:#?}");
+            let reports = text.stderr.matches("w0 was deleted and is there again: ").count();
+            assert_eq!(reports, 1, "{text:#?}");
             host.sh("ip link delete w0");
         }
     }

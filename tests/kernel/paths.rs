@@ -470,7 +470,7 @@ fn what_a_router_rewrites_is_found_at_the_first_hop_after_it() {
         let trace = run.object("trace");
         let seen = responders(&trace);
         assert!((0..4).all(|hop| seen[hop] == [hop_v4(hop + 1)]), "{flags:?} {trace}");
-        // What covers the field is rewritten with it, and is no news.
+        // What covers the field is rewritten with it, and is not reported.
         let found: Vec<_> = rewritten(&trace).into_iter().filter(|(code, ..)| code != "checksum_rewritten").collect();
         assert_eq!(found, Vec::from_iter(expected), "{flags:?} {trace}");
     }

@@ -76,8 +76,8 @@ in_namespace! {
         make(true);
         for lane in lanes {
             assert_eq!(send(&mut run, 4, lane, to(lane)), Ok(()), "{lane}");
-            let news = run.came.drain(..).find(|(item, _)| matches!(item, Inbound::Recreated(_)));
-            let Some((Inbound::Recreated(Recreated { interface, refused, .. }), _)) = news else {
+            let recreated = run.came.drain(..).find(|(item, _)| matches!(item, Inbound::Recreated(_)));
+            let Some((Inbound::Recreated(Recreated { interface, refused, .. }), _)) = recreated else {
                 panic!("nothing of lane {lane}");
             };
             assert_eq!((&*interface, refused), ("v0", 2), "{lane}");

@@ -45,7 +45,7 @@ fn network() -> Network {
     network
 }
 
-/// A path of so many hops to the host at `target`, or to none; its routers have addresses like that one.
+/// A path of this many hops to the host at `target`, or to none; its routers have addresses like that one.
 fn straight(hops: u16, target: IpAddr, answers: bool) -> Network {
     let mut network = Network::new(1);
     let mut last = US;
@@ -64,7 +64,7 @@ fn straight(hops: u16, target: IpAddr, answers: bool) -> Network {
     network
 }
 
-/// The events of so many cycles, and when they happened.
+/// The events of this many cycles, and when they happened.
 fn events(network: &Network, cycles: u64) -> Vec<(Event, Now)> {
     events_to(network, ip(TARGET), (cycles, 30))
 }

@@ -33,7 +33,7 @@ fn network(lost: std::ops::RangeInclusive<u64>) -> Network {
     network
 }
 
-/// The events of so many probes to each of these addresses, and when they happened.
+/// The events of this many probes to each of these addresses, and when they happened.
 fn events(network: &Network, targets: &[&str], count: u64) -> Vec<(Event, Now)> {
     events_by(network, &Method::Icmp, Protocol::Icmp, targets, count)
 }

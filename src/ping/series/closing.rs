@@ -96,7 +96,7 @@ impl Series {
     fn voice(&self, codec: Codec, counts: &Counts, runs: LossRuns, reflection: Option<&ReflectionStats>) -> Voice {
         const SHORTEST_BUFFER: u64 = 20_000_000;
         let heard = || {
-            // A refusal has a delay, but nobody hears anything.
+            // A refusal has a delay, but carries no voice.
             let delays = self.delays.majority().filter(|_| counts.received > 0)?;
             let (rtt, lost) = (delays.rtts.stats()?, counts.loss_pct()? / 100.0);
             let variation = delays.differences.stats().map_or(0, |differences| differences.p95);

@@ -139,7 +139,7 @@ fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), f
 /// Columns between two parts of a line.
 const BETWEEN: usize = 3;
 
-/// Rows above and below those of the table, and the columns that tell how many of them are not shown.
+/// Rows above and below those of the table, and the columns that show how many of them are hidden.
 const AROUND: usize = 4;
 const SCROLLED: usize = 11;
 

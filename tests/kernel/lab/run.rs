@@ -113,7 +113,7 @@ impl Finished {
         objects.remove(0)
     }
 
-    /// Panics unless in every summary what became of the probes is as many as were sent.
+    /// Panics unless in every summary the outcomes add up to the probes sent.
     #[track_caller]
     pub fn counts_agree(&self) {
         for summary in self.objects("summary") {
@@ -241,7 +241,7 @@ impl Running {
 
     /// Sends a signal by its name to a run that may be over.
     pub fn signal_if_there(&self, name: &str) {
-        // The child is waited for in `finish` alone, so the number is nobody else's.
+        // The child is waited for in `finish` alone, so the number is of no other process.
         let _ = Command::new("kill").args(["-s", name, &self.pid().to_string()]).stderr(Stdio::null()).status();
     }
 

@@ -130,7 +130,7 @@ fn a_socket_that_another_process_has_too_wakes_nobody_once_it_is_given_up() {
     clients.until(Source::Data, "clients hold");
     run.signal("TERM");
     run.until(Source::Talk, "no more clients; waiting for ");
-    // It is accepted by nobody, and the listener stays readable.
+    // No process accepts it, and the listener stays readable.
     let mut waits = Running::of({
         let mut command = node.enter();
         command.args(["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/7; echo connected; sleep 2"]);

@@ -83,7 +83,7 @@ impl SweepConsole {
                 self.progress.erase(talk)?;
                 writeln!(talk, "{}", self.line(&totals, elapsed))
             }
-            // One worker's news is enough.
+            // The reports of one worker are enough.
             Some(false) if number == 0 && self.terminal => {
                 let line = self.line(&totals, elapsed);
                 self.progress.show(&line, talk)
