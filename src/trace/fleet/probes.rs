@@ -41,11 +41,12 @@ pub(in crate::trace) struct ProbeTable {
     last: Option<ProbeId>,
     entries: BTreeMap<ProbeId, Entry>,
     by_trace: HashMap<usize, Vec<ProbeId>>,
-    flows: HashMap<LaneId, Flows>,
+    flows: HashMap<LaneId, FlowPool>,
 }
 
+/// The flows of a lane: those that no probe holds, and which probe holds each of the others.
 #[derive(Debug)]
-struct Flows {
+struct FlowPool {
     /// Longest unused first.
     free: VecDeque<u16>,
     /// Free as well, but the answer to the last probe may still come and would be taken for the next one's: a last resort.
@@ -122,7 +123,7 @@ impl ProbeTable {
     /// From now on each probe in flight over `lane` needs one of its `count` flows for itself.
     pub fn limit_flows(&mut self, lane: LaneId, count: u32) {
         let free = (0..count.max(1)).map_while(|flow| u16::try_from(flow).ok()).collect();
-        self.flows.entry(lane).or_insert_with(|| Flows { free, doubtful: VecDeque::new(), held: HashMap::new() });
+        self.flows.entry(lane).or_insert_with(|| FlowPool { free, doubtful: VecDeque::new(), held: HashMap::new() });
     }
 
     /// Whether probes over `lane` need flows of their own.
@@ -149,7 +150,7 @@ impl ProbeTable {
         }
     }
 
-    fn take_flow(&mut self, probe: ProbeId) -> Option<(&mut Flows, u16)> {
+    fn take_flow(&mut self, probe: ProbeId) -> Option<(&mut FlowPool, u16)> {
         let lane = self.entries.get(&probe)?.lane;
         let flows = self.flows.get_mut(&lane)?;
         let flow = flows.held.remove(&probe)?;

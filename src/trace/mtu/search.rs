@@ -254,10 +254,10 @@ impl Search {
         let Some(meaning) = self.meaning(&probe, arrival) else { return false };
         self.refused_in_a_row = 0;
         match meaning {
-            Meaning::Passed => self.evidence.pass(probe.ttl, probe.octets),
+            SizeResult::Passed => self.evidence.pass(probe.ttl, probe.octets),
             // Who has answered a packet already, refuses it in vain.
-            Meaning::Refused(_) if probe.answered => return false,
-            Meaning::Refused(how) => self.evidence.fail(probe.ttl, probe.octets, how),
+            SizeResult::Refused(_) if probe.answered => return false,
+            SizeResult::Refused(how) => self.evidence.fail(probe.ttl, probe.octets, how),
         }
         if probe.answered {
             return true;
@@ -267,7 +267,7 @@ impl Search {
             probe.answered = true;
         }
         let of_this_attempt =
-            probe.role == Role::Control && probe.attempt == self.attempts && meaning == Meaning::Passed;
+            probe.role == Role::Control && probe.attempt == self.attempts && meaning == SizeResult::Passed;
         if let Some(attempt) = self.attempt.as_mut().filter(|_| of_this_attempt) {
             attempt.control_answered();
         }
@@ -275,16 +275,16 @@ impl Search {
     }
 
     /// `None` for what says nothing about the packet's size.
-    fn meaning(&self, probe: &SentProbe, arrival: &Arrival) -> Option<Meaning> {
+    fn meaning(&self, probe: &SentProbe, arrival: &Arrival) -> Option<SizeResult> {
         match arrival.kind {
-            None | Some(ErrorKind::TimeExceeded) => Some(Meaning::Passed),
+            None | Some(ErrorKind::TimeExceeded) => Some(SizeResult::Passed),
             Some(ErrorKind::TooBig) => {
-                Some(Meaning::Refused(Cause::Reported { by: arrival.responder, stated: stated_mtu(arrival) }))
+                Some(SizeResult::Refused(Cause::Reported { by: arrival.responder, stated: stated_mtu(arrival) }))
             }
             Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => None,
             Some(kind) if kind.is_advice() => None,
             // It came as far as the router that answered so before; an answer from nearer has another cause.
-            Some(_) => self.evidence.answers_at(probe.ttl, arrival.responder).then_some(Meaning::Passed),
+            Some(_) => self.evidence.answers_at(probe.ttl, arrival.responder).then_some(SizeResult::Passed),
         }
     }
 
@@ -388,7 +388,7 @@ fn unclear(evidence: &Evidence, given_up: Option<(u8, usize)>) -> Option<Finding
 
 /// What an answer says about a packet's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+enum SizeResult {
     Passed,
     Refused(Cause),
 }

@@ -44,7 +44,7 @@ pub(super) struct CycleResult {
 }
 
 #[derive(Clone, Debug, Default)]
-struct HopState {
+struct HopHistory {
     responders: Settled<IpAddr>,
     labels: Settled<Vec<u32>>,
     /// Cycles in a row in which it did not answer.
@@ -63,7 +63,7 @@ struct Rerouted {
 /// Finds what happens to a path.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Detector {
-    hops: BTreeMap<u8, HopState>,
+    hops: BTreeMap<u8, HopHistory>,
     distances: Settled<u8>,
     /// When the newest cycles began.
     began: VecDeque<Instant>,

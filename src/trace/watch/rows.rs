@@ -13,7 +13,7 @@ use crate::types::Ttl;
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
     /// By TTL.
-    hops: BTreeMap<u8, Hop>,
+    hops: BTreeMap<u8, HopRow>,
     target: Numbers,
     distances: BTreeMap<u8, u64>,
     proven: Option<bool>,
@@ -21,7 +21,7 @@ pub(super) struct Rows {
 
 /// A row.
 #[derive(Clone, Debug, Default)]
-struct Hop {
+struct HopRow {
     answers: HopCounts,
     numbers: Numbers,
     /// What it has in common with each later row, the last of which, without a TTL, is the destination's.
@@ -35,7 +35,7 @@ impl Rows {
         let places: Vec<_> = rows.iter().map(|&(ttl, row, _)| (Some(ttl), row)).chain(ends).collect();
         let hop = |(at, (ttl, row, answers))| {
             let later = places.iter().skip(at + 1).map(|&(place, later)| (place, tally.both(row, later)));
-            (ttl, Hop { answers, numbers: tally.row(row), later: later.collect() })
+            (ttl, HopRow { answers, numbers: tally.row(row), later: later.collect() })
         };
         Rows {
             hops: rows.into_iter().enumerate().map(hop).collect(),
@@ -63,7 +63,7 @@ impl Rows {
 
     /// The figures of each hop, and whether its silence persists.
     pub fn hops(&self, names: &Names) -> Vec<ReportHop> {
-        let figures = |(&ttl, hop): (&u8, &Hop)| {
+        let figures = |(&ttl, hop): (&u8, &HopRow)| {
             let figures = hop.answers.figures(ttl, hop.numbers, names);
             let missing = figures.missing();
             let persists = !hop.later.values().any(|both| both.contradicts(missing));
