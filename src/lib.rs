@@ -44,7 +44,7 @@
 //! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises
 //!   itself, below a key in `trace/hop.rs`, and its text is in `report/trace/text.rs`.
 //! - a header field: its field in `channel/order.rs`, its option, ancillary data and octets in `net/header.rs`, its octets
-//!   without a kernel in `sim/lane.rs`, in captures in `capture/rebuild.rs`, its place in `recording/values.rs`, and a flag.
+//!   without a kernel in `wire/ip.rs`, written by `sim/lane.rs` and `capture/rebuild.rs`, its place in `recording/values.rs`, and a flag.
 //! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs` (and
 //!   `net/route.rs` if it chooses the route), and a flag.
 //! - a finding: its case and its code in `trace/finding.rs`, found there, in `trace/mtu`, or about flows in `trace/flows.rs`

@@ -12,7 +12,7 @@ use super::segment::{self, Flags};
 use crate::channel::Protocol;
 use crate::types::{Family, Instant, Tos};
 use crate::wire::icmp::{self, Message};
-use crate::wire::ip::{self, IpPacket};
+use crate::wire::ip::{self, IpHeader, IpPacket};
 use crate::wire::udp;
 
 /// TOS of ICMP errors over IPv4: internetwork control (RFC 1812 §4.3.2.5).
@@ -83,7 +83,7 @@ impl Responder {
         match answer {
             Some(transport) => {
                 let mut packet = Packet::new(source, request.source, request.protocol, transport);
-                packet.tos = request.tos;
+                packet.header.tos = request.tos;
                 self.finish(node, packet, octets, random)
             }
             None if node.silent_ports || node.groups.contains(&request.destination) => Answers::new(),
@@ -186,8 +186,8 @@ impl Responder {
 
     fn finish(&mut self, node: &Node, mut packet: Packet, request: &[u8], random: &mut Rng) -> Answers {
         self.answered += 1;
-        packet.ttl = node.answer_ttl;
-        packet.identification = self.answered as u16;
+        packet.header.ttl = node.answer_ttl;
+        packet.header.identification = self.answered as u16;
         let changes = self.changes(node, request, random);
         if changes.contains(&&Change::Silence) {
             return Answers::new();
@@ -229,15 +229,15 @@ fn protocol(number: u8) -> Option<Protocol> {
 
 impl Draft {
     fn apply(&mut self, change: &Change, node: &Node, request: &[u8]) {
-        let source = self.packet.source;
+        let source = self.packet.header.source;
         match change {
             Change::Silence => {}
             Change::Later(longer) => self.after += *longer,
             Change::Again(later) => self.again.push(*later),
-            Change::Source(address) if address.is_ipv4() == source.is_ipv4() => self.packet.source = *address,
+            Change::Source(address) if address.is_ipv4() == source.is_ipv4() => self.packet.header.source = *address,
             Change::Source(_) => {}
-            Change::Ttl(ttl) => self.packet.ttl = *ttl,
-            Change::Tos(tos) => self.packet.tos = *tos,
+            Change::Ttl(ttl) => self.packet.header.ttl = *ttl,
+            Change::Tos(tos) => self.packet.header.tos = *tos,
             Change::Options(options) => self.packet.options.clone_from(options),
             Change::Octets(at, value) => put(&mut self.packet.transport, *at, value),
             Change::Truncate(octets) => self.packet.transport.truncate(*octets),
@@ -248,7 +248,8 @@ impl Draft {
             Change::WrongChecksum => self.wrong_checksum = true,
             Change::Refuse(failure) => {
                 if let Some(packet) = error(node, source, request, *failure) {
-                    self.packet = Packet { ttl: self.packet.ttl, ..packet };
+                    let ttl = self.packet.header.ttl;
+                    self.packet = Packet { header: IpHeader { ttl, ..packet.header }, ..packet };
                 }
             }
             Change::Redirect(gateway) => self.before.extend(redirect(node, source, request, *gateway)),
@@ -259,7 +260,7 @@ impl Draft {
     fn send(mut self) -> Answers {
         self.packet.write_checksum();
         if self.wrong_checksum {
-            let at = packet::checksum_offset(self.packet.protocol).unwrap_or_default();
+            let at = packet::checksum_offset(self.packet.header.protocol).unwrap_or_default();
             let wrong = packet::field16(&self.packet.transport, at).unwrap_or_default() ^ 0x5555;
             put(&mut self.packet.transport, at, &wrong.to_be_bytes());
         }
@@ -318,9 +319,9 @@ fn error(node: &Node, source: IpAddr, octets: &[u8], failure: Rejection) -> Opti
     message.extend_from_slice(&quote);
     let mut packet = Packet::icmp(source, about.source, message);
     if family == Family::V4 {
-        packet.tos = ERROR_TOS;
+        packet.header.tos = ERROR_TOS;
     }
-    packet.ttl = node.answer_ttl;
+    packet.header.ttl = node.answer_ttl;
     Some(packet)
 }
 
@@ -342,7 +343,7 @@ fn redirect(node: &Node, source: IpAddr, octets: &[u8], gateway: IpAddr) -> Opti
             message.extend_from_slice(&quote);
             let mut packet = Packet::icmp(source, about.source, message);
             // RFC 4861 §8.1: anything but 255 is not from this link.
-            packet.ttl = crate::types::Ttl::MAX;
+            packet.header.ttl = crate::types::Ttl::MAX;
             Some(packet)
         }
     }

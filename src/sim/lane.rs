@@ -193,11 +193,11 @@ impl Sockets {
             return Err(OsError::EINVAL);
         }
         let mut packet = Packet::new(source, destination, protocol, transport);
-        packet.ttl = ttl;
-        packet.tos = header.tos.or(lane.plan.header.tos).unwrap_or(Tos::new(0));
-        packet.flow_label = header.flow_label.or(lane.plan.header.flow_label).unwrap_or_default();
-        packet.identification = header.identification.unwrap_or_else(|| take(&mut self.identification));
-        packet.dont_fragment = if lane.has_own_header() {
+        packet.header.ttl = ttl;
+        packet.header.tos = header.tos.or(lane.plan.header.tos).unwrap_or(Tos::new(0));
+        packet.header.flow_label = header.flow_label.or(lane.plan.header.flow_label).unwrap_or_default();
+        packet.header.identification = header.identification.unwrap_or_else(|| take(&mut self.identification));
+        packet.header.dont_fragment = if lane.has_own_header() {
             matches!(lane.plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe | Fragmentation::Interface))
         } else {
             lane.plan.fragmentation != Some(Fragmentation::Dont)
@@ -213,8 +213,8 @@ impl Sockets {
         fabric: &mut Fabric,
     ) -> Result<Outgoing, SendError> {
         let length = packet::header_octets(lane.profile.family) + packet.transport.len();
-        let interface = fabric.interface_mtu(packet.destination);
-        let path = interface.into_iter().chain(self.path_mtus.get(&packet.destination).copied()).min();
+        let interface = fabric.interface_mtu(packet.header.destination);
+        let path = interface.into_iter().chain(self.path_mtus.get(&packet.header.destination).copied()).min();
         let exceeded = |mtu: Option<Mtu>| mtu.filter(|mtu| length > mtu.get() as usize);
         let refused = match lane.plan.fragmentation {
             Some(Fragmentation::Do) => exceeded(path),
@@ -228,7 +228,7 @@ impl Sockets {
         let observes_path =
             !lane.has_own_header() && matches!(lane.plan.fragmentation, Some(Fragmentation::Want) | None);
         let fragmented = exceeded(if observes_path { path } else { interface }).is_some();
-        packet.dont_fragment &= !fragmented;
+        packet.header.dont_fragment &= !fragmented;
         let octets = packet.octets().map_err(|_| OsError::EMSGSIZE)?;
         Ok(Outgoing { octets, fragmented })
     }

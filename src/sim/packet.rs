@@ -21,22 +21,8 @@ const MOST_OPTIONS: usize = 40;
 /// An IP packet to build: header fields and payload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packet {
-    /// Source address.
-    pub source: IpAddr,
-    /// Destination address, of the same family.
-    pub destination: IpAddr,
-    /// TTL or Hop Limit.
-    pub ttl: Ttl,
-    /// TOS or Traffic Class.
-    pub tos: Tos,
-    /// Protocol number.
-    pub protocol: u8,
-    /// IPv4 Identification.
-    pub identification: u16,
-    /// IPv4 Don't Fragment.
-    pub dont_fragment: bool,
-    /// IPv6 flow label.
-    pub flow_label: FlowLabel,
+    /// Its header, but for IPv4 options.
+    pub header: IpHeader,
     /// IPv4 options, zero-padded to a multiple of four octets, at most 40.
     pub options: Vec<u8>,
     /// Everything after the IP header, including the transport checksum.
@@ -47,14 +33,16 @@ impl Packet {
     /// A packet with TTL 64 and default fields.
     pub fn new(source: IpAddr, destination: IpAddr, protocol: u8, transport: Vec<u8>) -> Self {
         Packet {
-            source,
-            destination,
-            ttl: Ttl::new(64),
-            tos: Tos::default(),
-            protocol,
-            identification: 0,
-            dont_fragment: false,
-            flow_label: FlowLabel::default(),
+            header: IpHeader {
+                source,
+                destination,
+                ttl: Ttl::new(64),
+                tos: Tos::default(),
+                protocol,
+                identification: 0,
+                dont_fragment: false,
+                flow_label: FlowLabel::default(),
+            },
             options: Vec::new(),
             transport,
         }
@@ -69,11 +57,12 @@ impl Packet {
 
     /// Writes the correct transport checksum.
     pub fn write_checksum(&mut self) {
-        let Some(at) = checksum_offset(self.protocol) else { return };
+        let Some(at) = checksum_offset(self.header.protocol) else { return };
         put(&mut self.transport, at, &[0, 0]);
-        let sum = match transport_sum(self.source, self.destination, self.protocol, &self.transport) {
+        let IpHeader { source, destination, protocol, .. } = self.header;
+        let sum = match transport_sum(source, destination, protocol, &self.transport) {
             // RFC 768: 0 in the field means that there is no checksum.
-            0 if self.protocol == UDP => 0xffff,
+            0 if protocol == UDP => 0xffff,
             sum => sum,
         };
         put(&mut self.transport, at, &sum.to_be_bytes());
@@ -84,22 +73,12 @@ impl Packet {
     /// # Errors
     /// [`WireError::Malformed`] if the addresses are of different families or the packet would be too long.
     pub fn octets(&self) -> Result<Vec<u8>, WireError> {
-        let header = IpHeader {
-            source: self.source,
-            destination: self.destination,
-            ttl: self.ttl,
-            tos: self.tos,
-            protocol: self.protocol,
-            identification: self.identification,
-            dont_fragment: self.dont_fragment,
-            flow_label: self.flow_label,
-        };
         let mut octets = Vec::with_capacity(V6_HEADER + self.transport.len());
-        let options = match Family::of(self.source) {
+        let options = match Family::of(self.header.source) {
             Family::V4 => self.options.len().min(MOST_OPTIONS).next_multiple_of(4),
             Family::V6 => 0,
         };
-        ip::push_header(&header, options + self.transport.len(), &mut octets)?;
+        ip::push_header(&self.header, options + self.transport.len(), &mut octets)?;
         if options > 0 {
             octets.extend(self.options.iter().take(MOST_OPTIONS));
             octets.resize(V4_HEADER + options, 0);
