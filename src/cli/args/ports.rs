@@ -75,7 +75,8 @@ pub fn udp(text: &str) -> Result<UdpAim, String> {
     if let Some(aim) = named.and_then(UdpAim::service) {
         return Ok(aim);
     }
-    ports(text).map(UdpAim::Ports).map_err(|why| format!("{why}, or one of dns, ntp, quic, stun, echo"))
+    let services = || Service::all().map(Service::name).collect::<Vec<_>>().join(", ");
+    ports(text).map(UdpAim::Ports).map_err(|why| format!("{why}, or one of {}", services()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::engine::outcome::Field;
 use crate::report::trace::numbers::{ranges, word};
 use crate::report::words::number::Millis;
 use crate::trace::{Finding, Narrowing};
-use crate::types::{Mtu, Ttl};
+use crate::types::{Mtu, Rtt, Ttl};
 
 /// What a finding says, with its evidence.
 pub fn sentence(finding: &Finding) -> String {
@@ -34,19 +34,7 @@ pub fn sentence(finding: &Finding) -> String {
              {back} hops if they started at 64, 128 or 255"
         ),
         Finding::LatencyJump { ttl, before, before_rtt, rtt, hops } => {
-            let (earlier, later) = (before_rtt.as_nanos(), rtt.as_nanos());
-            let after = match hops.saturating_sub(1) {
-                0 => String::new(),
-                1 => " and the hop after it".to_owned(),
-                hops => format!(" and the {hops} hops after it"),
-            };
-            format!(
-                "from hop {ttl} on a round trip takes {} ms longer: the fastest answer of hop {before} took {} ms, that of hop \
-                 {ttl}{after} took {} ms",
-                Millis(later.saturating_sub(earlier)),
-                Millis(earlier),
-                Millis(later)
-            )
+            jump_sentence((*before, *before_rtt), (*ttl, *rtt), *hops)
         }
         Finding::MplsTunnel { first, last } => format!("{} saw the probes in an MPLS tunnel", hops(*first, *last)),
         Finding::TtlNotCounted { ttl, quoted, responder } => format!(
@@ -169,6 +157,23 @@ fn drop_sentence(at: &Narrowing, by: IpAddr, stated: Option<Mtu>) -> String {
         None => format!("{by} refuses larger packets, but states no MTU"),
     };
     format!("the MTU drops{from} to {mtu} at hop {ttl} ({said})")
+}
+
+/// From which hop on round trips take longer; `hops` have the new time.
+fn jump_sentence((before, before_rtt): (Ttl, Rtt), (ttl, rtt): (Ttl, Rtt), hops: usize) -> String {
+    let (earlier, later) = (before_rtt.as_nanos(), rtt.as_nanos());
+    let after = match hops.saturating_sub(1) {
+        0 => String::new(),
+        1 => " and the hop after it".to_owned(),
+        hops => format!(" and the {hops} hops after it"),
+    };
+    format!(
+        "from hop {ttl} on a round trip takes {} ms longer: the fastest answer of hop {before} took {} ms, that of hop \
+         {ttl}{after} took {} ms",
+        Millis(later.saturating_sub(earlier)),
+        Millis(earlier),
+        Millis(later)
+    )
 }
 
 /// Packets that vanish.
