@@ -7,6 +7,7 @@ use serde::ser::SerializeMap;
 use serde_json::ser::{Compound, Formatter};
 
 use crate::engine::condition::Judged;
+use crate::engine::outcome::Subject;
 use crate::types::is_visible;
 
 /// The `version` of every object about a whole run or target; it changes only with incompatible changes.
@@ -36,6 +37,30 @@ pub(super) fn line(
     object.end()?;
     octets.push(b'\n');
     out.write_all(&octets)
+}
+
+/// Adds the target of a subject, its address, and its zone if it has one.
+pub(super) fn target<M: SerializeMap>(map: &mut M, subject: &Subject) -> Result<(), M::Error> {
+    map.serialize_entry("target", &subject.target)?;
+    map.serialize_entry("address", &subject.address)?;
+    subject.zone.as_ref().map_or(Ok(()), |zone| map.serialize_entry("zone", zone))
+}
+
+/// Adds what the first object about a target begins with.
+pub(super) fn head<M: SerializeMap>(
+    map: &mut M,
+    tool: &str,
+    subject: &Subject,
+    method_requested: &str,
+) -> Result<(), M::Error> {
+    map.serialize_entry("version", &VERSION)?;
+    map.serialize_entry("tool", tool)?;
+    target(map, subject)?;
+    map.serialize_entry("source", &subject.source)?;
+    map.serialize_entry("method", &subject.method)?;
+    map.serialize_entry("method_requested", method_requested)?;
+    map.serialize_entry("socket", &subject.socket)?;
+    map.serialize_entry("port", &subject.port)
 }
 
 /// Adds the conditions of a run that has any.

@@ -10,7 +10,7 @@ use crate::ping::MethodKind;
 use crate::ping::contrast::{ALPHA, Comparison, Event, Finding, MIN_ROUNDS, Row};
 use crate::report::contrast::sentence::{notes, sentence, subject};
 use crate::report::contrast::{privilege, reason};
-use crate::report::json::{VERSION, conditions, line};
+use crate::report::json::{VERSION, conditions, line, target};
 use crate::report::{PingJson, PingJsonOptions, Sink, Streams};
 
 /// Writes a comparison as JSON lines.
@@ -38,11 +38,7 @@ fn comparison<M: SerializeMap>(object: &mut M, all: &Comparison) -> Result<(), M
     let findings: Vec<OfFinding<'_>> = all.findings.iter().map(|finding| OfFinding(finding, all)).collect();
     let reference = all.reference.and_then(|index| all.rows.get(index));
     object.serialize_entry("version", &VERSION)?;
-    object.serialize_entry("target", &all.subject.target)?;
-    object.serialize_entry("address", &all.subject.address)?;
-    if let Some(zone) = &all.subject.zone {
-        object.serialize_entry("zone", zone)?;
-    }
+    target(object, &all.subject)?;
     for key in ["method", "socket", "port", "source_port", "sequence", "time"] {
         object.serialize_entry(key, &())?;
     }

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use crate::channel::ErrorOrigin;
 use crate::engine::outcome::{ExchangeFailure, MethodKind, Outcome, ProbeEvent, Refusal, Reply, Silence, Subject};
 use crate::ping::{Event, Summary};
-use crate::report::json::{VERSION, conditions, line, millis};
+use crate::report::json::{VERSION, conditions, head, line, millis, target};
 use crate::report::ping::entries;
 use crate::report::ping::text::interims;
 use crate::report::words::message::{Message, local_error};
@@ -61,11 +61,7 @@ pub(super) fn common<M: SerializeMap>(
     probe: Option<&ProbeEvent>,
     time: Option<WallTime>,
 ) -> Result<(), M::Error> {
-    map.serialize_entry("target", &subject.target)?;
-    map.serialize_entry("address", &subject.address)?;
-    if let Some(zone) = &subject.zone {
-        map.serialize_entry("zone", zone)?;
-    }
+    target(map, subject)?;
     map.serialize_entry("method", &subject.method)?;
     map.serialize_entry("socket", &subject.socket)?;
     // An answer may come from another port than was asked.
@@ -76,18 +72,7 @@ pub(super) fn common<M: SerializeMap>(
 }
 
 fn began<M: SerializeMap>(map: &mut M, subject: &Subject, at: WallTime) -> Result<(), M::Error> {
-    map.serialize_entry("version", &VERSION)?;
-    map.serialize_entry("tool", "rping")?;
-    map.serialize_entry("target", &subject.target)?;
-    map.serialize_entry("address", &subject.address)?;
-    if let Some(zone) = &subject.zone {
-        map.serialize_entry("zone", zone)?;
-    }
-    map.serialize_entry("source", &subject.source)?;
-    map.serialize_entry("method", &subject.method)?;
-    map.serialize_entry("method_requested", &subject.method)?;
-    map.serialize_entry("socket", &subject.socket)?;
-    map.serialize_entry("port", &subject.port)?;
+    head(map, "rping", subject, subject.method.name())?;
     map.serialize_entry("source_port", &())?;
     map.serialize_entry("sequence", &())?;
     map.serialize_entry("payload_bytes", &subject.payload_octets)?;

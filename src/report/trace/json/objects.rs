@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::engine::outcome::{Pace, Subject};
-use crate::report::json::{VERSION, conditions, millis};
+use crate::report::json::{self, conditions, millis};
 use crate::report::trace::json::findings::FindingObject;
 use crate::trace::watch::{FlowsReport, Report};
 use crate::trace::{Finding, Flows, StopReason, Trace, packet_octets};
@@ -12,18 +12,7 @@ use crate::types::Ttl;
 
 /// What every object of rtrace begins with, after its type.
 fn head<M: SerializeMap>(object: &mut M, subject: &Subject, method_requested: &str) -> Result<(), M::Error> {
-    object.serialize_entry("version", &VERSION)?;
-    object.serialize_entry("tool", "rtrace")?;
-    object.serialize_entry("target", &subject.target)?;
-    object.serialize_entry("address", &subject.address)?;
-    if let Some(zone) = &subject.zone {
-        object.serialize_entry("zone", zone)?;
-    }
-    object.serialize_entry("source", &subject.source)?;
-    object.serialize_entry("method", &subject.method)?;
-    object.serialize_entry("method_requested", method_requested)?;
-    object.serialize_entry("socket", &subject.socket)?;
-    object.serialize_entry("port", &subject.port)
+    json::head(object, "rtrace", subject, method_requested)
 }
 
 /// The keys of a `trace`.
