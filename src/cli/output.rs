@@ -500,10 +500,10 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_reported_to_the_writer() {
         let (output, permit, _) = gated();
-        drop(permit);
         let mut data = output.stream(Stream::Data);
         data.write_all(b"x").unwrap();
         data.flush().unwrap();
+        drop(permit);
         wait_until(&output, |state| state.error.is_some());
         assert_eq!(data.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         drop(data);
@@ -526,14 +526,14 @@ mod tests {
 
     #[test]
     fn who_writes_a_message_does_not_lose_the_error_of_the_results() {
-        let (closed, gate) = sync_channel(1);
-        drop(closed);
+        let (permit, gate) = sync_channel(1);
         let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
         let output = Output::new(data, Kept(Arc::default()), running);
         output.detach();
         let mut data = output.stream(Stream::Data);
         data.write_all(b"a result\n").unwrap();
         data.flush().unwrap();
+        drop(permit);
         drop(data);
         wait_until(&output, |state| state.error.is_some());
         writeln!(output.stream(Stream::Talk), "a message").unwrap();
