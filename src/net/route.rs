@@ -30,7 +30,7 @@ pub fn sources(plans: &[LanePlan]) -> SourceLookup {
             *socket = Some(open(plan));
         }
         let found = match socket.as_ref().ok_or(OsError::EINVAL)? {
-            Ok(socket) => source_by(socket, to),
+            Ok(socket) => source_by(socket, plan, to),
             Err(error) => Err(*error),
         };
         if found.is_err() && plan.interface.is_some() && plan.mark.is_none() {
@@ -53,7 +53,11 @@ pub fn refusal(plan: &LanePlan, to: IpEndpoint) -> Option<OsError> {
     }
 }
 
-fn source_by(socket: &Socket, to: IpEndpoint) -> Result<IpAddr, OsError> {
+fn source_by(socket: &Socket, plan: &LanePlan, to: IpEndpoint) -> Result<IpAddr, OsError> {
+    if plan.interface.is_some() && socket.device()?.is_none() {
+        // Linux forgot it when the socket was disconnected.
+        socket::bind_device(socket, plan).map_err(|(_, error)| error)?;
+    }
     let source = connect(socket, to).and_then(|()| {
         let local = socket.local_addr()?.as_socket().ok_or(OsError::EAFNOSUPPORT)?;
         Ok(local.ip())

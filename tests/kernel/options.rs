@@ -46,6 +46,29 @@ fn packets_leave_by_the_interface_that_is_named_although_another_has_the_better_
 }
 
 #[test]
+fn every_target_is_probed_from_the_interface_that_is_named_although_another_has_the_better_route() {
+    let Some(lab) = counting_lab(&[("other", "ip saddr 10.98.0.1"), ("other_6", "ip6 saddr fd98::1")]) else { return };
+    lab.host().sh("ip link add spare type veth peer name other; ip link set spare up; ip link set other up; \
+         ip address add 10.98.0.1/24 dev spare; ip address add fd98::1/64 dev spare nodad; \
+         ip route add 192.0.2.0/24 via 10.98.0.2 metric 1; ip -6 route add 2001:db8::/64 via fd98::2 metric 1");
+    let v4 = (["192.0.2.1", "192.0.2.2", "192.0.2.3"], "192.0.2.1-192.0.2.3", "10.9.0.1");
+    let v6 = (["2001:db8::1", "2001:db8::2", "2001:db8::3"], "2001:db8::1-2001:db8::3", "fd09::1");
+    for (targets, range, source) in [v4, v6] {
+        for mark in [&[][..], &["--mark=7"]] {
+            for method in ["-I", "-U", "-T"] {
+                let run = lab.host().rtrace(&[&["-n", "-iright", method, "--json"], mark, &targets].concat());
+                let seen: Vec<_> =
+                    run.objects("trace").iter().map(|t| (t["reached"].clone(), t["source"].clone())).collect();
+                assert_eq!(seen, vec![(true.into(), source.into()); 3], "{method} {mark:?} {run:#?}");
+            }
+        }
+        let run = lab.host().rping(&["--tcp=9", "-Iright", range]);
+        assert_eq!(run.stdout.matches(" : refused,").count(), 3, "{run:#?}");
+    }
+    assert_eq!((lab.router(1).counted("n_other"), lab.router(1).counted("n_other_6")), (0, 0));
+}
+
+#[test]
 fn fields_that_are_asked_for_are_on_the_wire() {
     let Some(lab) = counting_lab(&[
         ("tos_4", "icmp type echo-request ip dscp ef"),
