@@ -281,7 +281,10 @@ impl Host {
     fn line(&self, limits: &Limits, verbose: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.summary.counts;
         let asked = counts.sent + counts.send_failed;
-        write!(f, "{}: {}, {} of {asked} answered", self.name(), self.level(limits), counts.received)?;
+        write!(f, "{}: {}", self.name(), self.level(limits))?;
+        if asked > 0 {
+            write!(f, ", {} of {asked} answered", counts.received)?;
+        }
         if let Some(rtt) = self.rtt() {
             let [min, avg, max] = [rtt.min as f64, rtt.mean, rtt.max as f64].map(Millis::of);
             write!(f, ", rtt min/avg/max {min}/{avg}/{max} ms")?;

@@ -1,6 +1,9 @@
 //! What scripts ask for (exit status by number of targets, times that people read), what a terminal shows of a sweep, and what
 //! users of other programs type.
 
+use std::time::Duration;
+
+use netprobe::channel::Control;
 use netprobe::sim::{Node, ip};
 
 use crate::world::World;
@@ -26,9 +29,20 @@ fn so_many_targets_must_answer_in_a_run_and_in_a_sweep() {
     }
     assert_eq!(silent().run("rping --alive --reachable any 198.51.100.0/30").status, 1);
     assert_eq!(world().run("rping --alive --reachable any nosuch.example other.example").status, 2);
-    for words in ["--reachable 0 h", "--reachable some h", "--contrast --reachable any h"] {
+    for words in ["--reachable -1 h", "--reachable some h", "--contrast --reachable any h"] {
         assert_eq!(world().run(&format!("rping {words}")).status, 2, "{words}");
     }
+}
+
+#[test]
+fn a_job_whose_results_are_what_it_writes_fails_only_if_it_was_not_whole() {
+    let job = "rping --json --shard 1/2 --reachable 0";
+    assert_eq!(silent().run(&format!("{job} 198.51.100.0/28")).status, 0);
+    assert_eq!(world().run(&format!("{job} 198.51.100.1 192.0.2.99 nosuch.example other.example")).status, 0);
+    let mut cut = silent();
+    cut.network.at(Duration::from_millis(5), Control::Interrupt);
+    let outcome = cut.run(&format!("{job} 198.51.100.0/28"));
+    assert_eq!(outcome.status, 1, "{outcome}");
 }
 
 #[test]

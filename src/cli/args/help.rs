@@ -7,8 +7,8 @@ use clap::{Args, Command, Parser};
 
 /// What the help of a tool says beyond its options.
 pub trait Helped: Parser {
-    /// The options and arguments on the page of `-h`, by the names of their fields.
-    const PAGE: &[&str];
+    /// The options and arguments on the page of `-h`, by the names of their fields, below its own headings, which are fewer.
+    const PAGE: &[(&str, &[&str])];
     /// Command lines to begin with, and what they do.
     const EXAMPLES: &[(&str, &str)];
     /// The manual page as it is installed.
@@ -34,8 +34,12 @@ fn page<A: Helped>() -> Command {
     let width = A::EXAMPLES.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
     let examples: String = A::EXAMPLES.iter().map(|(line, what)| format!("  {line:width$}  {what}\n")).collect();
     let command = A::command().mut_args(|arg| {
-        let is_shown = A::PAGE.contains(&arg.get_id().as_str());
-        arg.hide_short_help(!is_shown)
+        let shown = A::PAGE.iter().find(|(_, shown)| shown.contains(&arg.get_id().as_str()));
+        match shown {
+            Some((heading, _)) if arg.is_positional() => arg.help_heading(*heading).display_order(0),
+            Some((heading, _)) => arg.help_heading(*heading),
+            None => arg.hide_short_help(true),
+        }
     });
     let more = manual::<A>(&command, &format!("More: {} --help, ", command.get_name()));
     command.after_help(format!("Examples:\n{examples}\n{more}"))
@@ -60,7 +64,7 @@ fn short(mut command: Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Command;
+    use clap::{Command, CommandFactory};
 
     use super::*;
     use crate::cli::rping::args::PingArgs;
@@ -74,11 +78,11 @@ mod tests {
     fn check<A: Helped>() {
         let command = A::command();
         let name = command.get_name();
-        for shown in A::PAGE {
+        for shown in A::PAGE.iter().flat_map(|(_, shown)| *shown) {
             assert!(command.get_arguments().any(|arg| arg.get_id() == shown), "{name} has no option {shown}");
         }
         let page = lines(page::<A>());
-        assert!(page <= 70, "{name} -h has {page} lines at 80 columns");
+        assert!((24..=50).contains(&page), "{name} -h has {page} lines at 80 columns");
         let all = lines(all::<A>());
         assert!(all < 200, "{name} --help has {all} lines at 80 columns");
         for (line, _) in A::EXAMPLES {
@@ -88,9 +92,17 @@ mod tests {
     }
 
     #[test]
+    fn the_options_of_a_plugin_are_a_page() {
+        let page = lines(crate::cli::check::args::CheckArgs::command());
+        assert!((24..=50).contains(&page), "check_rping -h has {page} lines at 80 columns");
+    }
+
+    #[test]
     fn the_short_help_is_a_page_and_the_long_one_has_under_200_lines() {
         check::<PingArgs>();
         check::<TraceArgs>();
         check::<PongArgs>();
+        #[cfg(feature = "exporter")]
+        check::<crate::cli::exporter::args::ExporterArgs>();
     }
 }

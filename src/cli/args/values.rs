@@ -93,7 +93,9 @@ pub fn reachable(text: &str) -> Result<Reachable, String> {
     match text {
         "all" => Ok(Reachable::All),
         "any" => Ok(Reachable::AtLeast(1)),
-        _ => count(text).map(Reachable::AtLeast).map_err(|why| format!("{why}, or one of all, any")),
+        _ => {
+            whole(text, 0, i64::MAX as u64).map(Reachable::AtLeast).map_err(|why| format!("{why}, or one of all, any"))
+        }
     }
 }
 

@@ -50,10 +50,10 @@ pub struct CheckArgs {
     pub rta: Option<Limit>,
 
     /// Limits of the loss: warning and critical, in place of those of -w and -c
-    #[arg(short = 'P', long, alias = "packet-loss-mode-thresholds", value_name = "LOSS%,LOSS%", value_parser = losses, allow_hyphen_values = true)]
+    #[arg(short = 'P', long, alias = "packet-loss-mode-thresholds", value_name = "PL%,PL%", value_parser = losses, allow_hyphen_values = true)]
     pub packet_loss: Option<Limit>,
 
-    /// Limits of the jitter, the mean difference between the RTTs of two successive probes: warning and critical
+    /// Limits of the jitter, the mean difference of successive RTTs: warning and critical
     #[arg(short = 'J', long, alias = "jitter-mode-thresholds", value_name = "TIME,TIME", value_parser = delays, allow_hyphen_values = true)]
     pub jitter: Option<Limit>,
 
@@ -95,7 +95,7 @@ pub struct CheckArgs {
     #[arg(short, long, value_name = "TIME", value_parser = values::span, default_value = "10", allow_hyphen_values = true)]
     pub timeout: Span,
 
-    /// Payload bytes of ICMP and UDP probes [default: 68]
+    /// Payload bytes over ICMP and UDP [default: 68]
     #[arg(short = 'b', long, alias = "size", value_name = "BYTES", value_parser = values::payload_octets, allow_hyphen_values = true)]
     pub bytes: Option<usize>,
 

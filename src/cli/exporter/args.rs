@@ -37,19 +37,10 @@ pub struct ExporterArgs {
 }
 
 impl Helped for ExporterArgs {
-    const PAGE: &[&str] = &[
-        "targets",
-        "files",
-        "check",
-        "workers",
-        "listen",
-        "config",
-        "lifecycle",
-        "no_probes",
-        "level",
-        "generate",
-        "help",
-        "version",
+    const PAGE: &[(&str, &[&str])] = &[
+        ("Targets", &["targets", "files", "check", "workers"]),
+        ("Web", &["listen", "config", "lifecycle", "no_probes"]),
+        ("Output", &["level", "generate", "help", "version"]),
     ];
     const EXAMPLES: &[(&str, &str)] = &[
         ("rping-exporter 192.0.2.1 www.example.com", "probe both each second"),

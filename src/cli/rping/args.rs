@@ -233,6 +233,8 @@ pub struct RunArgs {
     pub preload: Option<u32>,
 
     /// How many targets must answer for exit status 0: all, any, or N of them [default: all]
+    ///
+    /// With 0 the status says only whether the run was whole: for jobs whose results are what they write.
     #[arg(long, value_name = "all|any|N", value_parser = values::reachable, allow_hyphen_values = true)]
     pub reachable: Option<Reachable>,
 

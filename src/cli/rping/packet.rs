@@ -14,7 +14,7 @@ use crate::wire::payload::Fill;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Probes")]
 pub struct PacketArgs {
-    /// Payload bytes: up to 65507, with IPv6 65527 [default: 56]
+    /// Payload bytes, up to 65507 (IPv6 65527) [default: 56]
     #[arg(short, long, value_name = "BYTES", value_parser = values::payload_octets, allow_hyphen_values = true)]
     pub size: Option<usize>,
 
@@ -92,7 +92,7 @@ pub struct SocketArgs {
     /// Interface, VRF or source address (or both)
     ///
     /// Given twice, it sets interface and source. An interface that is deleted and created again is used again.
-    #[arg(short = 'I', long, value_name = "NAME|ADDRESS", action = ArgAction::Append, allow_hyphen_values = true)]
+    #[arg(short = 'I', long, value_name = "IFACE", action = ArgAction::Append, allow_hyphen_values = true)]
     pub interface: Vec<String>,
 
     /// Source address

@@ -29,25 +29,10 @@ pub struct PongArgs {
 }
 
 impl Helped for PongArgs {
-    const PAGE: &[&str] = &[
-        "tcp",
-        "tcp_discard",
-        "udp",
-        "stamp",
-        "unix",
-        "unix_dgram",
-        "join",
-        "stateful",
-        "user",
-        "rate",
-        "max_connections",
-        "idle",
-        "format",
-        "json",
-        "quiet",
-        "generate",
-        "help",
-        "version",
+    const PAGE: &[(&str, &[&str])] = &[
+        ("Listeners", &["tcp", "tcp_discard", "udp", "stamp", "unix", "unix_dgram", "join", "stateful", "user"]),
+        ("Limits", &["rate", "max_connections", "idle"]),
+        ("Output", &["format", "json", "quiet", "generate", "help", "version"]),
     ];
     const EXAMPLES: &[(&str, &str)] = &[
         ("rpong --udp 7777 --tcp 7777", "echo for rping --udp=7777 and --tcp=7777"),

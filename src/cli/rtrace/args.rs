@@ -73,34 +73,15 @@ pub struct TraceArgs {
 }
 
 impl Helped for TraceArgs {
-    const PAGE: &[&str] = &[
-        "targets",
-        "icmp",
-        "tcp",
-        "udp",
-        "port",
-        "flows",
-        "report",
-        "live",
-        "count",
-        "interval",
-        "first",
-        "max_hops",
-        "queries",
-        "max",
-        "mtu",
-        "ipv4",
-        "ipv6",
-        "interface",
-        "numeric",
-        "as_path_lookups",
-        "explain",
-        "json",
-        "output",
-        "doctor",
-        "help",
-        "record",
-        "replay",
+    const PAGE: &[(&str, &[&str])] = &[
+        ("Method", &["icmp", "udp", "tcp", "port", "flows"]),
+        ("Hops", &["first", "max_hops", "queries", "mtu"]),
+        ("Cycles", &["report", "count", "interval", "changes", "live"]),
+        ("Packets", &["ipv4", "ipv6", "interface"]),
+        (
+            "Results",
+            &["max", "numeric", "as_path_lookups", "explain", "json", "output", "doctor", "help", "record", "replay"],
+        ),
     ];
     const EXAMPLES: &[(&str, &str)] = &[
         ("rtrace 192.0.2.1", "the path"),
@@ -204,31 +185,31 @@ pub struct MethodArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Hops and timing")]
 pub struct TimingArgs {
-    /// Start at this hop: the TTL of the first probes
+    /// First hop: the TTL of the first probes
     #[arg(short, long = "first", alias = "first-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "1", allow_hyphen_values = true)]
     pub first: Ttl,
 
-    /// End at this hop: the largest TTL
+    /// Last hop: the largest TTL
     #[arg(short, long = "max-hops", alias = "max-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "30", allow_hyphen_values = true)]
     pub max_hops: Ttl,
 
-    /// Probes per hop [default: 3; with --flows, 1 on each flow]
+    /// Probes per hop [default: 3; with --flows 1 on each]
     #[arg(short, long, value_name = "N", value_parser = values::probes_per_hop, allow_hyphen_values = true)]
     pub queries: Option<u32>,
 
-    /// Probe every hop once per cycle and print a table like that of mtr -r
+    /// Probe all hops in cycles, print a table like mtr -r
     ///
-    /// It shows losses and round-trip times.
+    /// Each hop is probed once per cycle. The table shows losses and round-trip times.
     #[arg(long)]
     pub report: bool,
 
-    /// Number of cycles of a report [default: 10], or of --live and --changes [default: no end]
+    /// Number of cycles [default: --report 10, else no end]
     #[arg(short, long, alias = "cycles", alias = "report-cycles", value_name = "CYCLES", value_parser = values::cycles, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// Length of a cycle of a report, --live or --changes [default: 1s; N s with --flows N]
+    /// Length of a cycle [default: 1s; N s with --flows N]
     ///
-    /// Its probes are spread over it.
+    /// With --report, --live and --changes. Its probes are spread over it.
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]
     pub interval: Option<Duration>,
 
@@ -292,7 +273,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "LIST", value_parser = values::columns, allow_hyphen_values = true)]
     pub columns: Option<Box<[Column]>>,
 
-    /// Show number and name of each address's autonomous system
+    /// Show the AS number and name of each address
     ///
     /// As in [AS64500] EXAMPLE; [*] if none announces it, [!!] if unknown. Looked up in Team Cymru's zones, except for
     /// addresses without public meaning.
@@ -330,7 +311,10 @@ pub struct OutputArgs {
     #[arg(long)]
     pub changes: bool,
 
-    /// Explain the trace after it: routers that limit answers, NAT, loops, rewritten fields
+    /// Explain the trace: limits, NAT, loops, rewritten fields
+    ///
+    /// What can be concluded from the trace stands after it in sentences: routers that limit their answers, address translation, loops, fields that were
+    /// rewritten.
     #[arg(long)]
     pub explain: bool,
 

@@ -28,7 +28,7 @@ pub enum Reachable {
     /// All of them.
     #[default]
     All,
-    /// At least this many.
+    /// At least this many. With 0 it is enough that the run was whole.
     AtLeast(u64),
 }
 
@@ -40,6 +40,7 @@ pub struct Statuses {
     failed: u64,
     not_run: u64,
     all: u64,
+    is_cut_short: bool,
 }
 
 impl Statuses {
@@ -67,20 +68,23 @@ impl Statuses {
         self.failed += other.failed;
         self.not_run += other.not_run;
         self.all += other.all;
+        self.is_cut_short |= other.is_cut_short;
     }
 
     /// Targets were left that were not probed to the end.
     pub fn cut_short(&mut self) {
         self.worst = self.worst.and(Status::NotAnswered);
+        self.is_cut_short = true;
     }
 
     /// The status of the run, where this many targets must answer.
     pub fn of(&self, required: Reachable) -> Status {
         match required {
             Reachable::All => self.worst,
+            Reachable::AtLeast(_) if self.all > 0 && self.not_run == self.all => Status::NotRun,
+            Reachable::AtLeast(0) if self.is_cut_short => Status::NotAnswered,
             Reachable::AtLeast(count) if self.answered >= count => Status::Answered,
             Reachable::AtLeast(count) if self.answered + self.failed >= count => Status::ConditionFailed,
-            Reachable::AtLeast(_) if self.all > 0 && self.not_run == self.all => Status::NotRun,
             Reachable::AtLeast(_) => Status::NotAnswered,
         }
     }
@@ -110,5 +114,20 @@ mod tests {
         assert_eq!(of(&failing[..2], Reachable::All), ConditionFailed);
         assert_eq!(of(&[NotRun, NotRun], Reachable::AtLeast(1)), NotRun);
         assert_eq!(of(&[NotRun, NotAnswered], Reachable::AtLeast(1)), NotAnswered);
+    }
+
+    #[test]
+    fn where_no_target_need_answer_the_run_must_be_whole() {
+        use Status::{Answered, NotAnswered, NotRun};
+        let none = Reachable::AtLeast(0);
+        assert_eq!(of(&[NotAnswered, NotRun], none), Answered);
+        assert_eq!(of(&[NotRun, NotRun], none), NotRun);
+        let mut part = Statuses::default();
+        part.add(Answered);
+        part.cut_short();
+        let mut whole = Statuses::default();
+        whole.add(Answered);
+        whole.join(part);
+        assert_eq!((whole.of(none), whole.of(Reachable::AtLeast(2))), (NotAnswered, Answered));
     }
 }

@@ -11,11 +11,11 @@ use crate::cli::args::values::number;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Sweeps")]
 pub struct SweepArgs {
-    /// Print the addresses that answer, one per line, and nothing else
+    /// Print only the addresses that answer, one per line
     #[arg(long)]
     pub alive: bool,
 
-    /// Print the addresses that do not answer, one per line, and nothing else
+    /// Print only the addresses that do not answer, one per line
     #[arg(long)]
     pub unreachable: bool,
 
