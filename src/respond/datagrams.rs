@@ -12,7 +12,7 @@ use super::counters::Traffic;
 use super::event::Ended;
 use super::ledger::{Client, Context};
 use super::limiter::Limiter;
-use super::recurrence::{self, QUESTION_OCTETS, Recurrence};
+use super::recurrence::{QUESTION_OCTETS, Watch};
 use crate::channel::{Datagram, Header, LaneId, Order, Token, Transmit};
 use crate::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Port, Ttl, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, Timestamp};
@@ -42,7 +42,7 @@ pub(super) struct Datagrams {
     /// Which listeners echo over UDP.
     echoes: Vec<usize>,
     askers: Vec<(Family, LaneId)>,
-    seed: u64,
+    watch: Watch<(usize, Peer)>,
     /// Source ports that are not answered.
     refused_ports: BTreeSet<u16>,
     /// Local sockets that are not answered: our own.
@@ -75,7 +75,6 @@ struct Session {
     client: Client,
     /// Number of its next answer, where answers are numbered.
     sequence: u32,
-    recurrence: Recurrence,
 }
 
 impl Datagrams {
@@ -100,7 +99,7 @@ impl Datagrams {
             broadcasts: config.broadcasts.iter().copied().collect(),
             echoes: echoes.map(|(listener, _)| listener).collect(),
             askers: config.askers.clone(),
-            seed: config.seed,
+            watch: Watch::new(config.seed, config.idle),
             refused_ports,
             own_paths: own_paths.collect(),
             waiting_octets: 0,
@@ -152,7 +151,7 @@ impl Datagrams {
         let Some(answer) = answer.filter(|_| !datagram.cut) else {
             return context.ledger.count(listener, |counters| counters.refused_malformed += 1);
         };
-        if !self.may_be_answered(datagram, octets, listener) {
+        if !self.may_be_answered(datagram, octets, listener, context.now.mono) {
             return context.ledger.count(listener, |counters| counters.refused_source += 1);
         }
         if context.orders.len() >= MAX_WAITING || self.waiting_octets + octets.len() > MAX_WAITING_OCTETS {
@@ -169,12 +168,7 @@ impl Datagrams {
         if (numbered || !open) && session.is_none() {
             return context.ledger.count(listener, |counters| counters.refused_full += 1);
         }
-        let echo = service == ListenerKind::Udp;
-        let (sequence, suspect) = session.map_or((None, None), |session| {
-            let suspect = echo && session.recurrence.came(octets, context.now.mono);
-            (Some(session.next(length)), Some(session.client.session()).filter(|_| suspect))
-        });
-        let sequence = sequence.filter(|_| numbered);
+        let sequence = session.map(|session| session.next(length)).filter(|_| numbered);
         context.ledger.count(listener, |counters| {
             counters.sent_packets += 1;
             counters.sent_octets += length;
@@ -195,8 +189,10 @@ impl Datagrams {
             header: Header { from: self.unicast(datagram.to), ..Header::default() },
             octets: answer,
         }));
-        if let Some(session) = suspect {
-            self.ask(session, datagram, context);
+        if service == ListenerKind::Udp
+            && let Some(question) = self.watch.came(&(listener, Peer::of(&datagram.from)), octets, context.now.mono)
+        {
+            self.ask(question, datagram, context);
         }
     }
 
@@ -217,23 +213,18 @@ impl Datagrams {
     /// Takes the answer to a question.
     pub(super) fn answered(&mut self, datagram: &Datagram, octets: &[u8]) {
         for &listener in &self.echoes {
-            if let Some(session) = self.sessions.get_mut(&(listener, Peer::of(&datagram.from), 0))
-                && octets == recurrence::question(self.seed, session.client.session())
-            {
-                session.recurrence.answered();
-            }
+            self.watch.answered(&(listener, Peer::of(&datagram.from)), octets);
         }
     }
 
     /// Asks a client whether it is a responder.
-    fn ask(&mut self, session: u64, datagram: &Datagram, context: &mut Context<'_>) {
+    fn ask(&mut self, question: [u8; QUESTION_OCTETS], datagram: &Datagram, context: &mut Context<'_>) {
         let Some(from) = datagram.from.ip() else { return };
         let asker = self.askers.iter().find(|(family, _)| *family == from.family());
         if let Some(&(_, lane)) = asker {
             // A loop leaves nothing of its share, and must be asked all the same.
             self.limiter.charge(from.address, context.now.mono);
             self.waiting_octets += QUESTION_OCTETS;
-            let question = recurrence::question(self.seed, session);
             let octets = context.orders.store(|out| out.extend_from_slice(&question));
             let header = Header { from: self.unicast(datagram.to), ..Header::default() };
             let to = datagram.from.clone();
@@ -256,23 +247,18 @@ impl Datagrams {
     }
 
     /// Whether an answer would reach a single client and cause no loop.
-    fn may_be_answered(&mut self, datagram: &Datagram, octets: &[u8], listener: usize) -> bool {
+    fn may_be_answered(&mut self, datagram: &Datagram, octets: &[u8], listener: usize, now: Instant) -> bool {
         match &datagram.from {
             Endpoint::Ip(from) => {
                 self.is_one_hosts(from.address)
                     && !self.refused_ports.contains(&from.port_number())
                     && datagram.to.is_none_or(|to| self.is_one_hosts(to) || self.groups.contains(&to))
                     && !stamp::is_reflected(octets)
-                    && !self.is_responder(datagram, listener)
+                    && !self.watch.is_responder(&(listener, Peer::of(&datagram.from)), now)
             }
             // A socket without a name cannot be sent to.
             Endpoint::Unix(path) => !path.as_os_str().is_empty() && !self.own_paths.contains(path),
         }
-    }
-
-    fn is_responder(&mut self, datagram: &Datagram, listener: usize) -> bool {
-        let session = self.sessions.get_mut(&(listener, Peer::of(&datagram.from), 0));
-        session.is_some_and(|session| session.recurrence.is_responder())
     }
 
     /// The session this datagram belongs to, begun if it is the first; `None` where there is no room for another.
@@ -296,7 +282,7 @@ impl Datagrams {
             }
             let traffic = Traffic { received_packets: Some(0), sent_packets: Some(0), ..Traffic::default() };
             let client = context.ledger.start(listener, datagram.from.clone(), traffic, context.now);
-            let session = Session { client, sequence: 0, recurrence: Recurrence::default() };
+            let session = Session { client, sequence: 0 };
             self.sessions.insert(&datagram.from, key.clone(), session, context.now.mono);
         }
         self.sessions.touch(&key, context.now.mono)

@@ -77,18 +77,29 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
 
     /// An entry that has expired, taken out.
     pub(super) fn pop_expired(&mut self, now: Instant) -> Option<(K, V)> {
-        while self.next_due().is_some_and(|at| at <= now) {
-            let (_, key) = self.queue.pop_first()?;
-            let due = self.entries.get(&key)?.used + self.idle;
-            if due <= now {
-                return self.entries.remove(&key).map(|entry| (key, entry.value));
+        self.put_back_used(now);
+        self.next_due().filter(|at| *at <= now)?;
+        self.pop()
+    }
+
+    /// The entry that was not used for the longest time, taken out.
+    pub(super) fn pop_idle_longest(&mut self) -> Option<(K, V)> {
+        self.put_back_used(Instant::from_nanos(u64::MAX));
+        self.pop()
+    }
+
+    /// As long as the first of the queue is to be looked at by `until` and was used since it was put there, puts it back.
+    fn put_back_used(&mut self, until: Instant) {
+        while let Some((at, key)) = self.queue.first().filter(|(at, _)| *at <= until).cloned() {
+            let Some(entry) = self.entries.get_mut(&key) else { return };
+            let due = entry.used + self.idle;
+            if due <= at {
+                return;
             }
-            if let Some(entry) = self.entries.get_mut(&key) {
-                entry.queued = due;
-            }
+            entry.queued = due;
+            self.queue.remove(&(at, key.clone()));
             self.queue.insert((due, key));
         }
-        None
     }
 }
 
@@ -112,6 +123,21 @@ mod tests {
         assert_eq!(map.next_due(), Some(at(19)));
         assert_eq!(map.pop_expired(at(19)), Some(("used", 1)));
         assert_eq!((map.len(), map.next_due()), (0, None));
+    }
+
+    #[test]
+    fn what_was_not_used_for_the_longest_time_goes_first_if_one_must() {
+        let mut map = Expiring::new(Duration::from_secs(10));
+        for (key, seconds) in [("a", 0), ("b", 1), ("c", 2)] {
+            map.insert(key, seconds, at(seconds));
+        }
+        map.touch(&"a", at(3));
+        map.touch(&"b", at(4));
+        assert_eq!(map.pop_idle_longest(), Some(("c", 2)));
+        assert_eq!(map.pop_idle_longest(), Some(("a", 0)));
+        assert_eq!(map.pop_expired(at(13)), None);
+        assert_eq!(map.pop_expired(at(14)), Some(("b", 1)));
+        assert_eq!((map.pop_idle_longest(), map.queue.len()), (None, 0));
     }
 
     #[test]

@@ -34,11 +34,6 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// The number of its session.
-    pub(super) const fn session(&self) -> u64 {
-        self.start.session
-    }
-
     pub(super) const fn listener(&self) -> usize {
         self.start.listener
     }

@@ -47,14 +47,25 @@ type Sent = (IpEndpoint, IpEndpoint, Vec<u8>);
 
 impl Host {
     fn rpong(address: &str, port: u16, service: ListenerKind, rate: Option<u32>) -> Self {
+        Host::rpong_with(address, port, service, rate, |_| ())
+    }
+
+    fn rpong_with(
+        address: &str,
+        port: u16,
+        service: ListenerKind,
+        rate: Option<u32>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let listener = Listener { lane: LaneId::new(0), service, at: endpoint((address, port)) };
-        let config = Config {
+        let mut config = Config {
             listeners: vec![listener],
             askers: vec![(Family::V4, ASKER.0)],
             seed: port.into(),
             rate,
             ..Config::default()
         };
+        change(&mut config);
         Host { address: ip(address), port, serves: Serves::Rpong(Box::new(Responder::new(config))) }
     }
 
@@ -216,6 +227,15 @@ fn all_die(host: impl Fn(usize, &str, u16, Option<u32>) -> Host) {
 #[test]
 fn echoes_of_ours_do_not_answer_each_other_for_ever() {
     all_die(|_, address, port, rate| Host::rpong(address, port, ListenerKind::Udp, rate));
+}
+
+#[test]
+fn echoes_that_know_no_client_or_forget_each_soon_do_not_answer_each_other_for_ever_either() {
+    let changes: [fn(&mut Config); 2] =
+        [|config| config.max_sessions = 0, |config| config.idle = Duration::from_millis(100)];
+    for change in changes {
+        all_die(|_, address, port, rate| Host::rpong_with(address, port, ListenerKind::Udp, rate, change));
+    }
 }
 
 #[test]
