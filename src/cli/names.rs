@@ -13,6 +13,9 @@ use crate::types::{Family, Instant, IpEndpoint, Now};
 
 type Found = Result<Resolved, ResolveError>;
 
+/// How often it is looked for answers that nobody could be woken for.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// The outcomes of all lookups.
 pub struct Names {
     /// But for those of addresses in digits, of which there may be very many.
@@ -52,8 +55,10 @@ pub fn look_up<'a>(
     opened: &mut OpenedLanes,
     env: &Env<'_>,
 ) -> Result<Names, CliError> {
-    let until = limit.map(|(_, limit)| opened.channel.now().mono + limit);
-    let mut lookups = Lookups { found: HashMap::new(), open: 0, until, expired: false, interrupted: None };
+    let begin = opened.channel.now().mono;
+    let until = limit.map(|(_, limit)| begin + limit);
+    let (found, look) = (HashMap::new(), begin + LOOK);
+    let mut lookups = Lookups { found, open: 0, until, look, expired: false, interrupted: None };
     let mut some_known = false;
     for name in names {
         if in_digits(name).is_some_and(|address| family.is_none_or(|family| address.family() == family)) {
@@ -90,6 +95,7 @@ struct Lookups {
     found: HashMap<Box<str>, Option<Found>>,
     open: usize,
     until: Option<Instant>,
+    look: Instant,
     expired: bool,
     interrupted: Option<Control>,
 }
@@ -115,10 +121,11 @@ impl Machine for Lookups {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.until
+        Some(self.until.map_or(self.look, |until| until.min(self.look)))
     }
 
     fn handle_timeout(&mut self, now: Now) {
+        self.look = now.mono + LOOK;
         self.expired = self.until.is_some_and(|until| until <= now.mono);
     }
 

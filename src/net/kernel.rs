@@ -305,6 +305,7 @@ impl Channel for KernelChannel {
             }
         }
         self.ready = ready;
+        inbox.extend(self.mailbox.take_unheard().into_iter().map(Inbound::Control));
         Ok(complete)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -11,6 +12,8 @@ use rustix::event::{EventfdFlags, eventfd};
 pub struct Mailbox<T> {
     items: Mutex<VecDeque<T>>,
     event: OwnedFd,
+    /// Whether an item was put in and the waiting thread could not be woken.
+    unheard: AtomicBool,
 }
 
 impl<T> Mailbox<T> {
@@ -20,14 +23,16 @@ impl<T> Mailbox<T> {
     /// If the process may open no more descriptors.
     pub fn new() -> rustix::io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Mailbox { items: Mutex::default(), event })
+        Ok(Mailbox { items: Mutex::default(), event, unheard: AtomicBool::new(false) })
     }
 
     /// Puts `item` in and wakes the waiting thread.
     pub fn put(&self, item: T) {
+        const ATTEMPTS: u32 = 3;
         self.items().push_back(item);
-        // A full counter cannot be added to, but then the descriptor is readable already.
-        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+        if !(0..ATTEMPTS).any(|_| rustix::io::write(&self.event, &1u64.to_ne_bytes()).is_ok()) {
+            self.unheard.store(true, Ordering::Release);
+        }
     }
 
     /// Makes the descriptor unreadable until another item is put in. Call it before [`Mailbox::take_all`].
@@ -41,6 +46,12 @@ impl<T> Mailbox<T> {
     /// Everything in it, oldest first.
     pub fn take_all(&self) -> VecDeque<T> {
         std::mem::take(&mut *self.items())
+    }
+
+    /// Everything in it, if the waiting thread could not be woken for some of it; to be called whenever it is awake.
+    pub fn take_unheard(&self) -> VecDeque<T> {
+        let unheard = self.unheard.load(Ordering::Relaxed) && self.unheard.swap(false, Ordering::Acquire);
+        if unheard { self.take_all() } else { VecDeque::new() }
     }
 
     fn items(&self) -> MutexGuard<'_, VecDeque<T>> {
@@ -78,5 +89,17 @@ mod tests {
         assert!(!is_readable(&mailbox));
         assert!(mailbox.rest().is_err());
         assert!(mailbox.take_all().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_could_be_woken_for_is_there_for_who_is_awake() {
+        let mailbox = Mailbox::new().unwrap();
+        mailbox.put(1);
+        assert!(mailbox.take_unheard().is_empty(), "the descriptor is readable");
+        // eventfd(2): the largest value of the counter; no more can be added.
+        rustix::io::write(&mailbox, &(u64::MAX - 2).to_ne_bytes()).unwrap();
+        mailbox.put(2);
+        assert_eq!(mailbox.take_unheard(), [1, 2]);
+        assert!(mailbox.take_unheard().is_empty());
     }
 }

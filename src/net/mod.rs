@@ -42,10 +42,11 @@ mod terminal;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic;
 use std::sync::{Arc, Once};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -80,6 +81,13 @@ pub use terminal::{Terminal, TerminalInput, restore_terminal};
 /// Of dup2(2).
 pub fn redirect_stdout(file: std::fs::File) -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(file)?)
+}
+
+/// Whether the system says that this can be written to without waiting.
+pub fn has_room(stream: &impl AsFd) -> bool {
+    let mut asked = [PollFd::new(stream, PollFlags::OUT)];
+    // What cannot be asked about is as good as one that refuses for no reason.
+    !poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
 }
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts

@@ -3,12 +3,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
-use std::future::poll_fn;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
 
+use tokio::net::UnixDatagram as Woken;
 use tokio::runtime;
 
 use super::mailbox::Mailbox;
@@ -23,15 +23,19 @@ const HOSTS_FILE: &str = "/etc/hosts";
 const HOSTS_BYTES: u64 = 16 << 20;
 
 /// Starts the thread if `plan` wants to know anything of addresses; answers go to `answers` as [`Control::Name`],
-/// [`Control::Origin`] and [`Control::AsName`]. `None` if it does not, or if the system has no thread for it.
+/// [`Control::Origin`] and [`Control::AsName`]. `None` if it does not, or if the system has no thread or descriptor for it.
 pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
     if !plan.names && plan.origins.is_none() {
         return None;
     }
-    let requests = Arc::new(Requests::default());
+    let (waker, woken) = UnixDatagram::pair().ok()?;
+    for end in [&waker, &woken] {
+        end.set_nonblocking(true).ok()?;
+    }
+    let requests = Arc::new(Requests { waiting: Mutex::default(), waker });
     let (waiting, answering) = (Arc::clone(&requests), Arc::clone(&answers));
     let (servers, zones) = (plan.resolvers.clone(), plan.origins.clone());
-    let run = move || run(&servers, zones, &waiting, &answering);
+    let run = move || run(&servers, zones, &waiting, woken, &answering);
     super::prepare_for_panics();
     super::thread(super::NAMES).spawn(run).ok()?;
     let (names, origins) = (plan.names, plan.origins.is_some());
@@ -56,8 +60,13 @@ enum Question {
 }
 
 /// What is to be asked, oldest first.
-#[derive(Default)]
-struct Requests(Mutex<Waiting>);
+///
+/// The runtime's own way to be woken by another thread panics in that thread if the kernel refuses it.
+struct Requests {
+    waiting: Mutex<Waiting>,
+    /// Whatever is sent here wakes the task that starts others.
+    waker: UnixDatagram,
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -66,18 +75,18 @@ struct Waiting {
     systems: HashSet<Asn>,
     /// Tasks at work; each takes the next question when it is done with one.
     active: usize,
-    /// Of the task that starts others.
-    waker: Option<Waker>,
+    /// Whether the task that starts others is to be woken.
+    idle: bool,
 }
 
 impl Requests {
     fn put(&self, question: Question) {
         let mut waiting = self.lock();
         waiting.questions.push_back(question);
-        let waker = waiting.waker.take();
-        drop(waiting);
-        if let Some(waker) = waker {
-            waker.wake();
+        // Not woken, it finds the question with the next one.
+        if waiting.idle {
+            const ATTEMPTS: u32 = 3;
+            waiting.idle = !(0..ATTEMPTS).any(|_| self.waker.send(&[0]).is_ok());
         }
     }
 
@@ -91,20 +100,24 @@ impl Requests {
         }
     }
 
-    /// A question for a task to be started, as soon as there is one and room for a task.
-    async fn for_new_task(&self) -> Question {
-        poll_fn(|context| {
-            let mut waiting = self.lock();
-            if waiting.active < CONCURRENT
-                && let Some(question) = waiting.questions.pop_front()
-            {
-                waiting.active += 1;
-                return Poll::Ready(question);
+    /// A question for a task to be started, as soon as there is one and room for a task; `None` if that cannot be waited for.
+    async fn for_new_task(&self, woken: &Woken) -> Option<Question> {
+        loop {
+            if let Some(question) = self.take_for_new_task() {
+                return Some(question);
             }
-            waiting.waker = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await
+            // It may have been woken for what a task has taken.
+            woken.recv(&mut [0]).await.ok()?;
+        }
+    }
+
+    fn take_for_new_task(&self) -> Option<Question> {
+        let mut waiting = self.lock();
+        let room = waiting.active < CONCURRENT;
+        let question = if room { waiting.questions.pop_front() } else { None };
+        waiting.active += usize::from(question.is_some());
+        waiting.idle = question.is_none();
+        question
     }
 
     /// The next question for a task that is done with one; the task ends if there is none.
@@ -118,20 +131,27 @@ impl Requests {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn run(servers: &[SocketAddr], zones: Option<Zones>, requests: &Arc<Requests>, answers: &Arc<Mailbox<Control>>) {
+fn run(
+    servers: &[SocketAddr],
+    zones: Option<Zones>,
+    requests: &Arc<Requests>,
+    woken: UnixDatagram,
+    answers: &Arc<Mailbox<Control>>,
+) {
     // Without a runtime nothing is answered; no caller waits forever for an answer.
     let Ok(runtime) = runtime::Builder::new_current_thread().enable_io().enable_time().build() else {
         return;
     };
     let mut zones = Some(zones);
     runtime.block_on(async move {
+        let Ok(woken) = Woken::from_std(woken) else { return };
         let mut sources = None;
-        loop {
-            let mut next = Some(requests.for_new_task().await);
+        while let Some(question) = requests.for_new_task(&woken).await {
+            let mut next = Some(question);
             // Files are read when the first question is asked, not before.
             let sources = sources.get_or_insert_with(|| Arc::new(Sources::new(servers, zones.take().flatten())));
             let (sources, requests, answers) = (Arc::clone(sources), Arc::clone(requests), Arc::clone(answers));
