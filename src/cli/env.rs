@@ -192,7 +192,11 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
         }
     };
     let words: Vec<OsString> = std::env::args_os().collect();
-    let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end);
+    let has_room = |stream| match stream {
+        Stream::Data => net::has_room(&io::stdout()),
+        Stream::Talk => net::has_room(&io::stderr()),
+    };
+    let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end, has_room);
     let (status, result_file) = in_world(&words, &output, seed, tool);
     let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
     let written = match (output.finish(), result_file) {

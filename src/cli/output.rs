@@ -16,6 +16,8 @@ const CHECK: Duration = Duration::from_millis(100);
 const CHECKS_AT_THE_END: u32 = 5;
 /// How often a stream that does not block is tried.
 const ROOM: Duration = Duration::from_millis(5);
+/// After this many refusals in a row although the stream has room, or interruptions, there is an error: they could go on forever.
+const REFUSALS: u32 = 50;
 
 /// One of the two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ struct Local {
 
 struct Shared<O, E> {
     streams: Mutex<(O, E)>,
+    has_room: fn(Stream) -> bool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -134,8 +137,8 @@ impl<O: Write, E: Write> Shared<O, E> {
             rest = after;
             let result = match stream {
                 _ if failed == Some(stream) => Ok(()),
-                Stream::Data => write_lines(data, run),
-                Stream::Talk => write_lines(talk, run),
+                Stream::Data => write_lines(data, || (self.has_room)(stream), run),
+                Stream::Talk => write_lines(talk, || (self.has_room)(stream), run),
             };
             if let Err(error) = result {
                 failed = Some(stream);
@@ -188,9 +191,11 @@ impl<O: Write, E: Write> Shared<O, E> {
 }
 
 impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
-    /// In front of two streams; `ending` reports whether the process is to end without waiting for its readers.
-    pub fn new(data: O, talk: E, ending: fn() -> bool) -> Self {
-        let shared = Shared { streams: Mutex::new((data, talk)), state: Mutex::default(), changed: Condvar::new() };
+    /// In front of two streams; `ending` reports whether the process is to end without waiting for its readers, `has_room` whether
+    /// the system says that a stream can be written to.
+    pub fn new(data: O, talk: E, ending: fn() -> bool, has_room: fn(Stream) -> bool) -> Self {
+        let streams = Mutex::new((data, talk));
+        let shared = Shared { streams, has_room, state: Mutex::default(), changed: Condvar::new() };
         Output { local: RefCell::default(), shared: Arc::new(shared), ending, patient: Cell::new(false) }
     }
 
@@ -310,29 +315,36 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Write for Handle<'_, 
 /// What a pipe takes all of or nothing, so that a run that is killed leaves whole lines: pipe(7), PIPE_BUF.
 const ATOMIC: usize = 4096;
 
-fn write_lines(stream: &mut impl Write, octets: &[u8]) -> io::Result<()> {
-    pieces(octets).try_for_each(|piece| write_whole(stream, piece))?;
-    with_room(|| stream.flush())
+fn write_lines(stream: &mut impl Write, has_room: impl Fn() -> bool, octets: &[u8]) -> io::Result<()> {
+    pieces(octets).try_for_each(|piece| write_whole(stream, &has_room, piece))?;
+    in_time(&has_room, || stream.flush())
 }
 
-fn write_whole(stream: &mut impl Write, mut octets: &[u8]) -> io::Result<()> {
+fn write_whole(stream: &mut impl Write, has_room: impl Fn() -> bool, mut octets: &[u8]) -> io::Result<()> {
     while !octets.is_empty() {
-        match with_room(|| stream.write(octets)) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => octets = octets.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match in_time(&has_room, || stream.write(octets))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => octets = octets.get(written..).unwrap_or_default(),
         }
     }
     Ok(())
 }
 
 /// Tries until there is room: another process that has the same pipe or terminal open may have made it non-blocking.
-fn with_room<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn in_time<T>(has_room: impl Fn() -> bool, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut refusals = 0;
     loop {
-        match attempt() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(ROOM),
+        let error = match attempt() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => error,
             result => return result,
+        };
+        let full = error.kind() == io::ErrorKind::WouldBlock && !has_room();
+        refusals = if full { 0 } else { refusals + 1 };
+        if refusals == REFUSALS {
+            return Err(error);
+        }
+        if error.kind() == io::ErrorKind::WouldBlock {
+            thread::sleep(ROOM);
         }
     }
 }
@@ -393,6 +405,11 @@ mod tests {
         false
     }
 
+    /// Nothing that refuses to be written to has room.
+    fn full(_: Stream) -> bool {
+        false
+    }
+
     type Written = Arc<Mutex<Vec<u8>>>;
 
     fn gated() -> (Output<Gated, Gated>, SyncSender<()>, Written) {
@@ -404,7 +421,7 @@ mod tests {
         let (permit, gate) = sync_channel(16);
         let (gate, written) = (Arc::new(Mutex::new(gate)), Arc::new(Mutex::new(Vec::new())));
         let stream = || Gated(Arc::clone(&gate), Arc::clone(&written));
-        let output = Output::new(stream(), stream(), ending);
+        let output = Output::new(stream(), stream(), ending, full);
         output.detach();
         (output, permit, written)
     }
@@ -516,7 +533,7 @@ mod tests {
         drop(closed);
         let written = Written::default();
         let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
-        let output = Output::new(data, Kept(Arc::clone(&written)), running);
+        let output = Output::new(data, Kept(Arc::clone(&written)), running, full);
         output.detach();
         output.stream(Stream::Data).write_all(b"a result\n").unwrap();
         writeln!(output.stream(Stream::Talk), "a message").unwrap();
@@ -528,7 +545,7 @@ mod tests {
     fn who_writes_a_message_does_not_lose_the_error_of_the_results() {
         let (permit, gate) = sync_channel(1);
         let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
-        let output = Output::new(data, Kept(Arc::default()), running);
+        let output = Output::new(data, Kept(Arc::default()), running, full);
         output.detach();
         let mut data = output.stream(Stream::Data);
         data.write_all(b"a result\n").unwrap();
@@ -563,7 +580,7 @@ mod tests {
     fn nothing_is_written_to_a_stream_behind_a_hole() {
         let written = Written::default();
         let data = RefusesOnce(io::ErrorKind::StorageFull, false, Arc::clone(&written));
-        let output = Output::new(data, Kept(Arc::default()), running);
+        let output = Output::new(data, Kept(Arc::default()), running, full);
         let mut data = output.stream(Stream::Data);
         data.write_all(b"1\n").unwrap();
         assert_eq!(data.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
@@ -578,10 +595,32 @@ mod tests {
     fn a_stream_that_does_not_block_is_written_when_it_has_room() {
         let written = Written::default();
         let data = RefusesOnce(io::ErrorKind::WouldBlock, false, Arc::clone(&written));
-        let output = Output::new(data, Kept(Arc::default()), running);
+        let output = Output::new(data, Kept(Arc::default()), running, full);
         output.stream(Stream::Data).write_all(b"a result and another\n").unwrap();
         output.finish().unwrap();
         assert_eq!(text(&written), "a result and another\n");
+    }
+
+    /// Refuses every time.
+    struct Refuses(io::ErrorKind);
+
+    impl Write for Refuses {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stream_that_has_room_and_always_refuses_is_given_up() {
+        for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted] {
+            let output = Output::new(Refuses(kind), Kept(Arc::default()), running, |_| true);
+            output.stream(Stream::Data).write_all(b"a result\n").unwrap();
+            assert_eq!(output.finish().unwrap_err().kind(), kind);
+        }
     }
 
     #[test]
@@ -609,7 +648,7 @@ mod tests {
     #[test]
     fn nothing_is_written_on_another_thread_before_that_is_allowed() {
         let written = Written::default();
-        let output = Output::new(Kept(Arc::clone(&written)), Kept(Arc::clone(&written)), running);
+        let output = Output::new(Kept(Arc::clone(&written)), Kept(Arc::clone(&written)), running, full);
         writeln!(output.stream(Stream::Talk), "a hint").unwrap();
         assert!(text(&written) == "a hint\n" && output.local.borrow().thread.is_none());
         output.detach();

@@ -54,7 +54,7 @@ impl Side {
             let create =
                 |path: PathBuf| create(&path, wanted.force).map_err(|error| refused(wanted.option.0, &path, &error));
             let files = names(wanted.path).into_iter().map(create).collect::<Result<_, _>>()?;
-            To::Files(Output::new(writer(files), io::sink(), net::asked_to_end))
+            To::Files(Output::new(writer(files), io::sink(), net::asked_to_end, |_| false))
         };
         let name = wanted.path.display().to_string();
         Ok(Side { to: Some(to), option: wanted.option, name, program: program.to_owned() })
