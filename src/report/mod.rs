@@ -29,8 +29,8 @@ pub use doctor::{AddressRoute, Aimed, Check, Diagnosis, Health};
 pub use fping::{FpingNames, FpingOptions, FpingStamp, FpingText};
 pub use part::Part;
 pub use ping::{
-    ChangesCsv, ChangesJson, ChangesText, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPlain, PingPrometheus,
-    PingText, PingTextOptions, ShownSource, Timestamps, presence_sentence,
+    ChangesCsv, ChangesJson, ChangesNotSent, ChangesText, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPlain,
+    PingPrometheus, PingText, PingTextOptions, ShownSource, Timestamps, presence_sentence,
 };
 pub use pong::{PongJson, PongText};
 pub use sweep::{
@@ -39,8 +39,8 @@ pub use sweep::{
 pub use trace::changes::{path_name, sentence as change_sentence};
 pub use trace::findings::sentence as finding_sentence;
 pub use trace::{
-    Column, Figure, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain,
-    TracePrometheus, TraceText, TraceTextOptions, TraceView,
+    Column, Figure, MovesJson, MovesNotSent, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions,
+    TracePlain, TracePrometheus, TraceText, TraceTextOptions, TraceView,
 };
 pub use words::message::not_sent_sentence;
 pub use words::{LocalOffset, Moment, StatusLine};

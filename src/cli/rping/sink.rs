@@ -8,9 +8,9 @@ use crate::cli::rping::facts::Facts;
 use crate::cli::rping::run::Rping;
 use crate::ping::{Event, Pace, contrast};
 use crate::report::{
-    ChangesCsv, ChangesJson, ChangesText, ContrastCsv, ContrastJson, ContrastText, Ended, Failures, LocalOffset,
-    PingCsv, PingInflux, PingJson, PingJsonOptions, PingPrometheus, PingText, PingTextOptions, SweepBrief, SweepCsv,
-    SweepInflux, SweepJson, SweepPrometheus, SweepText,
+    ChangesCsv, ChangesJson, ChangesNotSent, ChangesText, ContrastCsv, ContrastJson, ContrastText, Ended, Failures,
+    LocalOffset, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPrometheus, PingText, PingTextOptions, SweepBrief,
+    SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepText,
 };
 use crate::sweep;
 use crate::types::Family;
@@ -29,12 +29,12 @@ impl Rping<'_> {
         let (format, quiet) = (&self.args.output.format, self.args.output.is_quiet());
         if self.args.output.changes {
             let sink = format.sink(|format| match format {
-                Format::Text => Some(Box::new(ChangesText::new(self.program, offset))),
+                Format::Text => Some(Box::new(ChangesText::new(offset))),
                 Format::Json => Some(Box::new(ChangesJson)),
                 Format::Csv => Some(Box::new(ChangesCsv::default())),
                 Format::Prometheus | Format::Influx | Format::Atlas => None,
             })?;
-            return Ok(self.with_failures(sink, Event::ended));
+            return Ok(self.with_failures(Box::new(ChangesNotSent::new(self.program, sink)), Event::ended));
         }
         let several = facts.targets > 1 || self.args.socket.re_resolve.is_some();
         let sink = format.sink(|format| match format {

@@ -22,22 +22,22 @@ use crate::types::WallTime;
 /// The columns of a change.
 const COLUMNS: &str = "time,target,address,method,change,since,outage_ms,lost\n";
 
-/// One line for each change, and on standard error one when this host begins not to send.
-#[derive(Debug)]
-pub struct ChangesText {
+/// What is written of changes, and on standard error a line when this host begins not to send to a target: as long as it does
+/// not, nothing is known of that target.
+pub struct ChangesNotSent {
     program: Box<str>,
-    offset: LocalOffset,
     unsent: HashMap<SubjectId, Unsent>,
+    changes: Box<dyn Sink<Event> + Send>,
 }
 
-impl ChangesText {
-    /// Lines in the local time that `offset` gives.
-    pub fn new(program: &str, offset: LocalOffset) -> Self {
-        ChangesText { program: program.into(), offset, unsent: HashMap::new() }
+impl ChangesNotSent {
+    /// The lines of `program` beside what writes the changes.
+    pub fn new(program: &str, changes: Box<dyn Sink<Event> + Send>) -> Self {
+        ChangesNotSent { program: program.into(), unsent: HashMap::new(), changes }
     }
 }
 
-impl Sink<Event> for ChangesText {
+impl Sink<Event> for ChangesNotSent {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         if let Event::Ended(summary) = event {
             self.unsent.remove(&summary.subject.id);
@@ -46,8 +46,35 @@ impl Sink<Event> for ChangesText {
             && let Some(error) = self.unsent.entry(event.subject.id).or_default().take(event)
         {
             let target = escape(&event.subject.target);
-            return writeln!(streams.talk, "{}: {target}: {}", self.program, not_sent_sentence(error));
+            writeln!(streams.talk, "{}: {target}: {}", self.program, not_sent_sentence(error))?;
         }
+        self.changes.event(event, streams)
+    }
+
+    fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.changes.idle(streams)
+    }
+
+    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.changes.finish(streams)
+    }
+}
+
+/// One line for each change.
+#[derive(Debug)]
+pub struct ChangesText {
+    offset: LocalOffset,
+}
+
+impl ChangesText {
+    /// Lines in the local time that `offset` gives.
+    pub const fn new(offset: LocalOffset) -> Self {
+        ChangesText { offset }
+    }
+}
+
+impl Sink<Event> for ChangesText {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         let Some((subject, at, kind)) = changed(event) else { return Ok(()) };
         writeln!(streams.data, "{}", line_of(subject, at, &kind.sentence(self.offset), None, self.offset))
     }

@@ -25,7 +25,7 @@ pub use columns::{Column, Figure};
 pub use csv::TraceCsv;
 pub use influx::TraceInflux;
 pub use json::{TraceJson, TraceJsonOptions};
-pub use moves::{MovesJson, MovesText};
+pub use moves::{MovesJson, MovesNotSent, MovesText};
 pub use options::TraceTextOptions;
 pub use plain::TracePlain;
 pub use prometheus::TracePrometheus;

@@ -16,6 +16,40 @@ fn moved(event: &Event) -> Option<&Change> {
     if let Event::Change(change) = event { Some(&**change).filter(|change| change.kind.is_of_path()) } else { None }
 }
 
+/// What is written of changes, and on standard error a line when this host begins not to send along a path: as long as it does not,
+/// nothing is known of that path.
+pub struct MovesNotSent {
+    program: Box<str>,
+    moves: Box<dyn Sink<Event> + Send>,
+}
+
+impl MovesNotSent {
+    /// The lines of `program` beside what writes the changes.
+    pub fn new(program: &str, moves: Box<dyn Sink<Event> + Send>) -> Self {
+        MovesNotSent { program: program.into(), moves }
+    }
+}
+
+impl Sink<Event> for MovesNotSent {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        if let Event::Change(change) = event
+            && let ChangeKind::SendFailed { .. } = change.kind
+        {
+            let (target, why) = (escape(&change.subject.target), changes::sentence(&change.kind));
+            writeln!(streams.talk, "{}: {target}: {why}", self.program)?;
+        }
+        self.moves.event(event, streams)
+    }
+
+    fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.moves.idle(streams)
+    }
+
+    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.moves.finish(streams)
+    }
+}
+
 /// One line for each.
 #[derive(Debug)]
 pub struct MovesText {
