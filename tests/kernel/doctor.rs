@@ -45,7 +45,11 @@ fn what_a_user_may_open_is_said_with_what_would_allow_the_rest() {
 fn the_ways_to_a_target_are_shown_and_nothing_is_sent() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
     let host = lab.host();
-    host.nft("add counter inet lab sent\nadd rule inet lab output counter name sent");
+    // Which groups it is in the kernel reports by itself, up to seconds after an address was added (RFC 3810 §6.1).
+    host.nft(
+        "add counter inet lab sent\nadd rule inet lab output icmpv6 type != 143 counter name sent
+         add rule inet lab output meta l4proto != icmpv6 counter name sent",
+    );
     host.sh("ip route add 198.51.100.0/24 nexthop via 10.9.0.2 nexthop via 10.9.0.3
          ip -6 route add 2001:db8:9::/48 nexthop via fd09::2 nexthop via fd09::3
          ip rule add to 203.0.113.0/24 table 100
