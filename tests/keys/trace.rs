@@ -379,7 +379,12 @@ const REPORT_HOP: Part = Part {
         key("pending", Integer, "probes that were not decided"),
         key("send_failed", Integer, "probes that the kernel did not send"),
         UNANSWERED_PCT,
-        key("unanswered_persists", Flag, "whether later hops lose as much; null if all is answered").or_null(),
+        key(
+            "unanswered_persists",
+            Flag,
+            "whether later hops lose as much; null if all is answered, or if they do not and nothing was silent",
+        )
+        .or_null(),
         key("responders", List(&Of(&REPORT_RESPONDER)), "who answered, the newest first"),
         key("last_rtt_ms", Number, "the newest delay").or_null(),
         key("rtt_stats_ms", Of(&DELAYS), "the delays; null without an answer").or_null(),

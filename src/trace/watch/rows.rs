@@ -67,7 +67,9 @@ impl Rows {
             let figures = hop.answers.figures(ttl, hop.numbers, names);
             let missing = figures.missing();
             let persists = !hop.later.values().any(|both| both.contradicts(missing));
-            ReportHop { persists: (missing > 0).then_some(persists), ..figures }
+            // What was refused or never sent is no silence, and says nothing about the limits of a router.
+            let judged = missing > 0 && (persists || figures.unanswered > 0);
+            ReportHop { persists: judged.then_some(persists), ..figures }
         };
         self.hops.iter().map(figures).collect()
     }

@@ -258,6 +258,16 @@ mod tests {
         assert_eq!(hop.unanswered_pct(), Some(60.0));
     }
 
+    #[test]
+    fn what_was_refused_or_never_sent_is_no_silence_of_a_router() {
+        let row = |missing| [vec![Some(missing); 4], vec![Some(Received); 4]].concat();
+        let persists = |missing| judged(&[row(missing), vec![Some(Received); 8]])[0].persists;
+        assert_eq!([NotSent, Unreachable, Unanswered].map(persists), [None, None, Some(false)]);
+        // What later hops lack, too, is lost.
+        let lost = [row(NotSent), row(Unanswered)];
+        assert_eq!(judged(&lost)[0].persists, Some(true));
+    }
+
     proptest! {
         /// Packets that got lost on the way to a hop that answers cannot have reached the hops beyond it.
         #[test]
