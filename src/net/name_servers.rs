@@ -93,9 +93,9 @@ impl NameServers {
     }
 }
 
-/// Whether a PTR record names a host: `*` and addresses are mistakes in a zone. The last label of a host name is not a number
-/// (RFC 1123 §2.1); whatever else it holds is shown escaped.
-fn is_host_name(name: &str) -> bool {
+/// Whether a PTR record or a hosts file names a host: `*` and addresses are mistakes there. The last label of a host name is not
+/// a number (RFC 1123 §2.1); whatever else it holds is shown escaped.
+pub(super) fn is_host_name(name: &str) -> bool {
     let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     let is_address = name.parse::<IpAddr>().is_ok() || last.bytes().all(|octet| octet.is_ascii_digit());
     !is_address && name.split('.').all(|label| label != "*")

@@ -12,7 +12,7 @@ use tokio::net::UnixDatagram as Woken;
 use tokio::runtime;
 
 use super::mailbox::Mailbox;
-use super::name_servers::{Answered, NameServers};
+use super::name_servers::{Answered, NameServers, is_host_name};
 use crate::channel::{AsNameAnswer, Control, Lookup, NameAnswer, OriginAnswer, Plan, Zones};
 use crate::types::{Asn, announced_form, is_public};
 
@@ -244,13 +244,13 @@ fn first_system(text: &[u8]) -> Option<Asn> {
     numbers.filter_map(Asn::read).min()
 }
 
-/// The first name of each address in a hosts(5) file.
+/// The first name of a host that each address has in a hosts(5) file.
 fn hosts(file: &str) -> HashMap<IpAddr, Box<str>> {
     let mut names = HashMap::new();
     for line in file.lines() {
         let line = line.split('#').next().unwrap_or_default();
         let mut words = line.split_ascii_whitespace();
-        if let (Some(Ok(address)), Some(name)) = (words.next().map(str::parse), words.next()) {
+        if let (Some(Ok(address)), Some(name)) = (words.next().map(str::parse), words.find(|name| is_host_name(name))) {
             names.entry(address).or_insert_with(|| name.into());
         }
     }
@@ -269,5 +269,12 @@ mod tests {
         assert_eq!(names.len(), 2);
         assert_eq!(names[&"10.0.0.1".parse::<IpAddr>().unwrap()].as_ref(), "first.example");
         assert_eq!(names[&"::1".parse::<IpAddr>().unwrap()].as_ref(), "six");
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_host_is_passed_over() {
+        let names = hosts("10.0.0.1 *\n10.0.0.2 1.2.3.4 gw\n10.0.0.1 other\n");
+        let name = |address: &str| names.get(&address.parse::<IpAddr>().unwrap()).map(AsRef::as_ref);
+        assert_eq!([name("10.0.0.1"), name("10.0.0.2")], [Some("other"), Some("gw")]);
     }
 }
