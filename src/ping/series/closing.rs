@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::waiting::{count_run, ended_state};
+use super::waiting::count_run;
 use super::{Context, Series};
 use crate::engine::Destination;
 use crate::engine::condition;
@@ -78,9 +78,9 @@ impl Series {
 
     fn figures(&self, now: Instant) -> (Counts, LossRuns) {
         let (mut counts, mut runs) = (self.counts, self.loss_runs);
-        let age = self.silence_counts_after(now);
+        let end = self.end(now);
         for probe in self.probes.from(self.undecided) {
-            let state = ended_state(probe, age, now);
+            let state = end.state(probe);
             count_run(&mut runs, state);
             if state != probe.state {
                 counts.pending -= 1;

@@ -134,17 +134,24 @@ impl Series {
         self.delays.slowest().map_or(Duration::ZERO, |slowest| slowest.as_duration().saturating_mul(2))
     }
 
-    /// The age from which on an open probe is lost if the run ends now.
-    pub(super) fn silence_counts_after(&self, now: Instant) -> Duration {
-        let age = match self.spec.wait {
-            Wait::Exactly(wait) => wait,
-            Wait::Default | Wait::Forever | Wait::Prompt if self.counts.decided() == self.counts.lost => Duration::ZERO,
-            Wait::Default | Wait::Forever | Wait::Prompt => self.slowest_twice().max(self.least_silence()),
+    /// What becomes of the open probes if the run ends now.
+    pub(super) fn end(&self, now: Instant) -> End {
+        let (newest, followed) = match self.spec.wait {
+            Wait::Exactly(wait) => (wait, wait),
+            Wait::Default | Wait::Forever | Wait::Prompt if self.counts.decided() == self.counts.lost => {
+                (Duration::ZERO, Duration::ZERO)
+            }
+            Wait::Default | Wait::Forever | Wait::Prompt => {
+                let (least, known) = (self.least_silence(), self.delays.slowest().is_some());
+                let least_followed = if known { least / 2 } else { least };
+                (self.slowest_twice().max(least), self.slowest_twice().max(least_followed))
+            }
         };
+        let end = End { now, newest, followed, last_sent: self.last_sent };
         let mut open = self.probes.from(self.undecided).filter(|probe| probe.state.is_open());
-        let any = self.counts.decided() > 0 || open.any(|probe| ended_state(probe, age, now) != ProbeState::Open);
+        let any = self.counts.decided() > 0 || open.any(|probe| end.state(probe) != ProbeState::Open);
         // A summary must have something to count.
-        if any { age } else { Duration::ZERO }
+        if any { end } else { End { newest: Duration::ZERO, followed: Duration::ZERO, ..end } }
     }
 
     /// The least age of a probe whose silence counts, if anything was ever answered.
@@ -178,9 +185,8 @@ impl Series {
 
     /// The open probes that are decided if the run ends now.
     fn decided_at_end(&self, now: Instant) -> Vec<ProbeId> {
-        let (age, newest) = (self.silence_counts_after(now), self.probes.newest().map_or(0, ProbeId::get));
-        let decided =
-            |id: &ProbeId| self.probes.get(*id).is_some_and(|probe| ended_state(probe, age, now) != probe.state);
+        let (end, newest) = (self.end(now), self.probes.newest().map_or(0, ProbeId::get));
+        let decided = |id: &ProbeId| self.probes.get(*id).is_some_and(|probe| end.state(probe) != probe.state);
         (self.undecided.get()..=newest).map(ProbeId::new).filter(decided).collect()
     }
 
@@ -267,12 +273,30 @@ impl Series {
     }
 }
 
-/// The state of a probe if the run ends at `now`, and the silence of those of this `age` counts.
-pub(super) fn ended_state(probe: &Probe, age: Duration, now: Instant) -> ProbeState {
-    match probe.state {
-        ProbeState::Open if now.since(probe.sent().user.mono) >= age => ProbeState::Lost,
-        ProbeState::Errored => ProbeState::Unreachable,
-        state => state,
+/// The end of a run, as far as it decides about open probes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    now: Instant,
+    /// The age from which on the silence of the newest probe counts.
+    newest: Duration,
+    /// That of probes which others have followed: on a busy host they may have left late, and are then younger than an interval.
+    followed: Duration,
+    last_sent: Option<Instant>,
+}
+
+impl End {
+    /// The state of a probe if the run ends here.
+    pub(super) fn state(&self, probe: &Probe) -> ProbeState {
+        match probe.state {
+            ProbeState::Open => {
+                let sent = probe.sent().user.mono;
+                let is_followed = self.last_sent.is_some_and(|last| sent < last);
+                let age = if is_followed { self.followed } else { self.newest };
+                if self.now.since(sent) >= age { ProbeState::Lost } else { ProbeState::Open }
+            }
+            ProbeState::Errored => ProbeState::Unreachable,
+            state => state,
+        }
     }
 }
 

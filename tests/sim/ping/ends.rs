@@ -191,6 +191,17 @@ fn at_an_end_the_newest_probe_alone_is_pending_at_any_interval() {
 }
 
 #[test]
+fn at_an_end_the_newest_probe_alone_is_pending_where_the_one_before_left_late() {
+    let mut network = over(Link::after(ms(1)), |node| node.change(4.., Change::Silence));
+    network.stall(ms(790), ms(40));
+    interrupt_at(&mut network, ms(1005));
+    let spec = paced(Pace::Fixed(ms(200)));
+    let counts = ping(&network, Config { count: None, spec, ..config() }).counts();
+    let expected = Counts { sent: 6, received: 3, lost: 2, pending: 1, longest_loss_run: 2, ..Counts::default() };
+    assert_eq!(counts, expected);
+}
+
+#[test]
 fn at_an_end_probes_that_a_slow_target_may_still_answer_are_pending() {
     let mut network = network(|node| node.answer_delay(ms(290)));
     interrupt_at(&mut network, ms(1975));
