@@ -42,14 +42,15 @@
 //! # Where do I put …
 //!
 //! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises
-//!   itself, below a key in `trace/hop.rs`, and its text is in `report/trace/text.rs`.
+//!   itself, below a key in `trace/hop.rs`, its text is in `report/trace/text.rs`, and its recorded form in `recording/values.rs`.
 //! - a header field: its field in `channel/order.rs`, its option, ancillary data and octets in `net/header.rs`, its octets
-//!   without a kernel in `wire/ip.rs`, written by `sim/lane.rs` and `capture/rebuild.rs`, its place in `recording/values.rs`, and a flag.
+//!   without a kernel in `wire/ip.rs`, set by `sim/lane.rs` and `capture/rebuild.rs`, its recorded form in
+//!   `recording/values.rs`, and a flag.
 //! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs` (and
 //!   `net/route.rs` if it chooses the route), and a flag.
 //! - a finding: its case and its code in `trace/finding.rs`, found there, in `trace/mtu`, or about flows in `trace/flows.rs`
 //!   and `trace/watch/flows.rs`; its sentence in `report/trace/findings.rs`, its evidence in `report/trace/json/findings.rs`,
-//!   its name in `cli/rtrace/help.txt`.
+//!   its recorded form in `recording/trace.rs`, its name in `cli/rtrace/help.txt`.
 //! - a condition: its key in `engine/condition/table.rs`, what it judges in the `Facts` of each application that measures it.
 //! - a key or a column of a live view: its row in `tui/keys.rs` or `report/trace/columns.rs`; the help and the man page have it.
 //! - a metric: a count in `metrics/counts.rs`, a figure of the delays of a series in `metrics/delays.rs`; both serialise
