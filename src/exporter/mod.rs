@@ -3,6 +3,7 @@
 //! [`prober::Prober`] is the Machine, one per thread; it writes [`figures::Figures`], which scrapes read. [`keeper::Keeper`] keeps
 //! what is probed in step with configuration and name servers. One thread serves requests and waits for lookups.
 
+mod client_names;
 pub mod config;
 mod direction_loss;
 mod encode;

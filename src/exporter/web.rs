@@ -19,6 +19,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
+use super::client_names::NamedClients;
 use super::config::{Stamped, Time, parse, read_file};
 use super::prober::lock;
 
@@ -305,9 +306,6 @@ fn text(
 impl Tls {
     /// The configuration of the library, and whether clients need a certificate.
     fn server(&self, folder: &Path, files: &mut Vec<Stamped>) -> Result<(ServerConfig, bool), String> {
-        if !self.client_allowed_sans.is_empty() {
-            return Err("client_allowed_sans is not offered".to_owned());
-        }
         let certificates = text("cert", self.cert.as_ref(), self.cert_file.as_ref(), folder, files)?;
         let chain = read_certificates("cert", &certificates)?;
         let key = text("key", self.key.as_ref(), self.key_file.as_ref(), folder, files)?;
@@ -375,8 +373,11 @@ impl Tls {
         files: &mut Vec<Stamped>,
     ) -> Result<Option<Verifier>, String> {
         let needed = match self.client_auth_type.as_deref() {
-            None | Some("" | "NoClientCert") => return Ok(None),
             Some("RequireAndVerifyClientCert") => true,
+            _ if !self.client_allowed_sans.is_empty() => {
+                return Err("client_allowed_sans needs client_auth_type RequireAndVerifyClientCert".to_owned());
+            }
+            None | Some("" | "NoClientCert") => return Ok(None),
             Some("VerifyClientCertIfGiven") => false,
             Some(other) => {
                 return Err(format!("client_auth_type {other} is not offered, as it would let in every certificate"));
@@ -389,7 +390,10 @@ impl Tls {
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
         let builder = if needed { builder } else { builder.allow_unauthenticated() };
-        let verifier = builder.build().map_err(|error| format!("client_ca: {error}"))?;
+        let mut verifier = builder.build().map_err(|error| format!("client_ca: {error}"))?;
+        if !self.client_allowed_sans.is_empty() {
+            verifier = Arc::new(NamedClients::new(verifier, &self.client_allowed_sans)?);
+        }
         Ok(Some((verifier, needed)))
     }
 }
@@ -443,7 +447,6 @@ mod tests {
             ("basic_auth_users: {ann: secret}", "web.yml: basic_auth_users: what stands for ann is no bcrypt hash"),
             ("basic_auth_user: {}", "web.yml:1: unknown key 'basic_auth_user'; did you mean 'basic_auth_users'?"),
             ("tls_server_config: {}", "web.yml: cert or cert_file is missing"),
-            ("tls_server_config: {client_allowed_sans: [a]}", "web.yml: client_allowed_sans is not offered"),
             ("tls_server_config: {cert: x, cert_file: y}", "web.yml: cert and cert_file cannot be used together"),
             (
                 "rate_limit: {interval: 1s}",
@@ -462,6 +465,9 @@ mod tests {
             tls("{min_version: TLS13, max_version: TLS12}").versions().unwrap_err(),
             "min_version is above max_version"
         );
+        let needs =
+            tls("client_allowed_sans: [a]").verifier(&ring::default_provider().into(), Path::new(""), &mut Vec::new());
+        assert_eq!(needs.err().unwrap(), "client_allowed_sans needs client_auth_type RequireAndVerifyClientCert");
         assert_eq!(tls("curve_preferences: [CurveP521]").provider().err().unwrap(), "curve CurveP521 is not offered");
         let suite = "cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]";
         assert_eq!(tls(suite).provider().err().unwrap(), "cipher suite TLS_RSA_WITH_AES_128_CBC_SHA is not offered");

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Foreign crates, and the only places (path prefixes below `src/`) that may name them.
-const FOREIGN: [(&str, &[&str]); 26] = [
+const FOREIGN: [(&str, &[&str]); 27] = [
     ("libc", &["net/sys"]),
     ("etherparse", &["wire"]),
     ("pnet", &["wire"]),
@@ -26,6 +26,7 @@ const FOREIGN: [(&str, &[&str]); 26] = [
     ("prometheus_client", &["exporter"]),
     ("serde_saphyr", &["exporter"]),
     ("tokio_rustls", &["exporter"]),
+    ("webpki", &["exporter"]),
     ("tower_http", &["exporter"]),
     ("clap", &["cli"]),
     ("ratatui_core", &["tui"]),
