@@ -305,7 +305,7 @@ impl Own {
         let lateness = self.lateness.iter().map(|(labels, histogram)| (By(labels), histogram));
         to.histograms(
             "netprobe_exporter_schedule_lateness_seconds",
-            "How long after its time the first probe of each turn left",
+            "How long after its time each probe left",
             lateness,
         )?;
         to.counter(

@@ -54,7 +54,7 @@ pub struct Measured {
 /// What a prober reports of itself.
 #[derive(Debug)]
 pub struct Health {
-    /// How late the earliest probe of each turn left.
+    /// How late each probe left.
     pub lateness: Mutex<Histogram>,
     /// Replies that the kernel dropped before they were read.
     pub dropped: AtomicU64,
@@ -374,9 +374,6 @@ impl Machine for Prober {
             self.calls.commands = false;
             self.take_commands(now);
         }
-        if let Some(due) = self.ping.next_order().filter(|due| *due <= now.mono) {
-            lock(&self.health.lateness).record(now.mono.since(due).as_secs_f64());
-        }
         self.ping.poll_orders(now, outbox);
     }
 
@@ -386,6 +383,11 @@ impl Machine for Prober {
         }
     }
 
+        let ordered = self.ping.ordered_from();
+        if !ordered.is_empty() {
+            let mut lateness = lock(&self.health.lateness);
+            ordered.iter().for_each(|due| lateness.record(now.mono.since(*due).as_secs_f64()));
+        }
     fn poll_timeout(&self) -> Option<Instant> {
         if self.calls.commands { Some(Instant::ZERO) } else { self.ping.poll_timeout() }
     }

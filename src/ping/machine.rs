@@ -64,6 +64,8 @@ pub struct Ping {
     clock_due: Option<Instant>,
     /// Everything that arrived up to here was handled.
     seen: Instant,
+    /// When each order of the last turn was due.
+    ordered_from: Vec<Instant>,
     /// Memory for a probe's payload, reused.
     payload: Vec<u8>,
 }
@@ -208,8 +210,13 @@ impl Ping {
         self.active.is_empty() && self.phase == Phase::Probing && !self.config.endless
     }
 
+    /// When each of the probes ordered in the last turn might have been ordered at the earliest.
+    pub fn ordered_from(&self) -> &[Instant] {
+        &self.ordered_from
+    }
+
     /// When the next probe may be ordered.
-    pub fn next_order(&self) -> Option<Instant> {
+    fn next_order(&self) -> Option<Instant> {
         if self.paused {
             return None;
         }
@@ -293,6 +300,7 @@ impl Machine for Ping {
             self.start(now);
         }
         self.seen = now.mono;
+        self.ordered_from.clear();
         self.push_connection_orders(outbox);
         if self.phase != Phase::Probing || self.interrupted || self.quiet_from.is_some_and(|quiet| quiet <= now.mono) {
             return;
@@ -307,6 +315,7 @@ impl Machine for Ping {
             if let Some(cap) = &mut self.cap {
                 cap.take(now.mono);
             }
+            self.ordered_from.push(allowed);
             self.order(slot, allowed, now, outbox);
         }
     }
