@@ -40,6 +40,11 @@ impl<T> Default for Inflight<T> {
 }
 
 impl<T> Inflight<T> {
+    /// One that has room for this many from the beginning.
+    pub fn with_room(probes: usize) -> Self {
+        Inflight { probes: VecDeque::with_capacity(probes.min(Self::CAPACITY)), ..Inflight::default() }
+    }
+
     /// How many are held at most.
     pub const CAPACITY: usize = 1 << 16;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::config::{Names, Prober};
 use super::direction_loss::DirectionLoss;
@@ -22,7 +23,7 @@ use crate::metrics::Counts;
 #[derive(Debug)]
 pub struct Scrape {
     names: Names,
-    targets: Vec<(Arc<Entry>, State)>,
+    targets: Vec<Resolving>,
     series: Vec<One>,
     /// Those of them that are paths.
     paths: Vec<One>,
@@ -30,10 +31,23 @@ pub struct Scrape {
     own: Option<Own>,
 }
 
+/// What is said of a target and not of one of its addresses.
+#[derive(Debug)]
+struct Resolving {
+    of: Arc<Entry>,
+    address_changes: u64,
+    failures: u64,
+    left_out: usize,
+    /// How long the last lookup took, once there was one.
+    took: Option<Duration>,
+}
+
+/// Kept small: there is one of each series for as long as the answer takes.
 #[derive(Debug)]
 struct One {
     of: Arc<Series>,
-    smokeping: Labels,
+    /// Where those names are wanted.
+    smokeping: Option<Box<Labels>>,
     /// smokeping_prober knows nothing else.
     is_icmp: bool,
     figures: Figures,
@@ -54,23 +68,35 @@ struct Own {
     process: Option<process::Process>,
 }
 
+impl Resolving {
+    fn of(entry: &Arc<Entry>, state: &State) -> Self {
+        Resolving {
+            of: Arc::clone(entry),
+            address_changes: state.address_changes,
+            failures: state.resolve_failures,
+            left_out: state.left_out,
+            took: state.tried.then_some(state.resolve_duration),
+        }
+    }
+}
+
 impl Scrape {
     /// What there is to say now of the targets of these groups; of all if none is named.
     pub fn of(shared: &Shared, tally: &Tally, groups: &[String]) -> Self {
         let names = shared.config().metrics.names;
         let now = keeper::now();
-        let (mut targets, mut series, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in shared.targets.all().iter() {
+        let all = shared.targets.all();
+        let (mut targets, mut series, mut paths) =
+            (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()), Vec::new());
+        for entry in all.iter() {
             if !groups.is_empty() && !groups.iter().any(|group| **group == *entry.wanted.group) {
                 continue;
             }
-            let state = entry.state();
-            for one in &state.series {
+            let (addresses, target) = entry.with(|state| (state.series.clone(), Resolving::of(entry, state)));
+            for one in &addresses {
                 let (figures, window) = lock(&one.figures).shown(now);
                 let module = &entry.wanted.module;
-                let smokeping = if names == Names::Netprobe {
-                    Labels::default()
-                } else {
+                let smokeping = (names != Names::Netprobe).then(|| {
                     let source = module.source.map(|source| source.to_string()).unwrap_or_default();
                     let tos = module.tos.map_or(0, |tos| tos.get()).to_string();
                     let ip = one.labels.get("address").unwrap_or_default();
@@ -80,13 +106,13 @@ impl Scrape {
                         ("source", source.into()),
                         ("tos", tos.into()),
                     ];
-                    Labels::new(fixed, &entry.wanted.labels)
-                };
+                    Box::new(Labels::new(fixed, &entry.wanted.labels))
+                });
                 let is_icmp = module.prober == Prober::Icmp;
                 let kind = if figures.path.is_some() { &mut paths } else { &mut series };
                 kind.push(One { of: Arc::clone(one), smokeping, is_icmp, figures, window });
             }
-            targets.push((Arc::clone(entry), state));
+            targets.push(target);
         }
         let own = groups.is_empty().then(|| Own::of(shared, tally));
         Scrape { names, targets, series, paths, own }
@@ -143,7 +169,10 @@ impl Scrape {
         let series: Vec<_> = self
             .series
             .iter()
-            .filter_map(|one| Some((&one.of.labels, one.figures.reflection?, one.figures.direction_loss)))
+            .filter_map(|one| {
+                let reflected = one.figures.reflected.as_deref()?;
+                Some((&one.of.labels, reflected.newest?, reflected.direction_loss))
+            })
             .collect();
         if series.is_empty() {
             return Ok(());
@@ -179,39 +208,38 @@ impl Scrape {
     }
 
     fn write_targets(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let all = || self.targets.iter().map(|(entry, state)| (By(&entry.labels), state));
+        let all = || self.targets.iter().map(|target| (By(&target.of.labels), target));
         to.counters(
             "netprobe_target_address_changes",
             "How often a name had other addresses than before",
-            all().map(|(labels, state)| (labels, state.address_changes)),
+            all().map(|(labels, target)| (labels, target.address_changes)),
         )?;
         to.counters(
             "netprobe_resolve_failures",
             "Lookups of a name without an address",
-            all().map(|(labels, state)| (labels, state.resolve_failures)),
+            all().map(|(labels, target)| (labels, target.failures)),
         )?;
         to.gauges(
             "netprobe_target_addresses_left_out",
             "Addresses of a name that are not probed, as it has too many",
-            all().map(|(labels, state)| (labels, state.left_out as f64)),
+            all().map(|(labels, target)| (labels, target.left_out as f64)),
         )?;
         to.gauges(
             "netprobe_resolve_duration_seconds",
             "How long the last lookup took",
-            all()
-                .filter(|(_, state)| state.tried)
-                .map(|(labels, state)| (labels, state.resolve_duration.as_secs_f64())),
+            all().filter_map(|(labels, target)| Some((labels, target.took?.as_secs_f64()))),
         )
     }
 
     /// The names of smokeping_prober.
     fn write_smokeping(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let series = || self.series.iter().filter(|one| one.figures.probed && one.is_icmp);
-        let counts = |of: fn(&Counts) -> u64| series().map(move |one| (By(&one.smokeping), of(&one.figures.counts)));
+        let icmp = self.series.iter().filter(|one| one.figures.probed && one.is_icmp);
+        let series = || icmp.clone().filter_map(|one| Some((By(one.smokeping.as_deref()?), &one.figures)));
+        let counts = |of: fn(&Counts) -> u64| series().map(move |(labels, figures)| (labels, of(&figures.counts)));
         to.counters("smokeping_requests", "Probes sent", counts(|counts| counts.sent))?;
-        let histograms = series().map(|one| (By(&one.smokeping), &one.figures.histogram));
+        let histograms = series().map(|(labels, figures)| (labels, &figures.histogram));
         to.histograms("smokeping_response_duration_seconds", "Round-trip times", histograms)?;
-        let ttl = series().filter_map(|one| Some((By(&one.smokeping), f64::from(one.figures.reply_ttl?))));
+        let ttl = series().filter_map(|(labels, figures)| Some((labels, f64::from(figures.reply_ttl?))));
         to.gauges("smokeping_response_ttl", "TTL or hop limit of the newest reply", ttl)?;
         to.counters("smokeping_response_duplicates", "Further answers", counts(|counts| counts.duplicates))?;
         to.counters(

@@ -24,14 +24,21 @@ pub struct Figures {
     pub jitter: InterarrivalJitter,
     pub reply_ttl: Option<u8>,
     window: Option<Window>,
-    /// What the reflector of the newest reply reported.
-    pub reflection: Option<Reflection>,
-    /// In which direction packets to and from it were lost.
-    pub direction_loss: DirectionLoss,
+    /// What reflectors of STAMP reported, where they are what is probed.
+    pub reflected: Option<Box<Reflected>>,
     /// Whether it is probed.
     pub probed: bool,
     /// The path to it, where that is what is probed.
     pub path: Option<Box<Path>>,
+}
+
+/// What reflectors reported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reflected {
+    /// That of the newest reply.
+    pub newest: Option<Reflection>,
+    /// In which direction packets to and from it were lost.
+    pub direction_loss: DirectionLoss,
 }
 
 /// The outcomes of the newest probes.
@@ -90,6 +97,8 @@ struct Sample {
 const LOST: u32 = u32::MAX;
 /// As many results are kept at most.
 const MOST_SAMPLES: usize = 65_536;
+/// Results above those of a window, as intervals are never exact.
+const SPARE: usize = 4;
 /// As many results lie between an error about a probe and the answer to it at most.
 const MOST_OPEN: usize = 512;
 
@@ -118,8 +127,7 @@ impl Figures {
             jitter: InterarrivalJitter::default(),
             reply_ttl: None,
             window: options.window.map(|length| Window { length, results: VecDeque::new() }),
-            reflection: None,
-            direction_loss: DirectionLoss::default(),
+            reflected: None,
             probed: false,
             path: None,
         }
@@ -133,6 +141,16 @@ impl Figures {
         self.up_after = options.up_after;
         let results = self.window.take().map_or_else(VecDeque::new, |window| window.results);
         self.window = options.window.map(|length| Window { length, results });
+    }
+
+    /// Results come at this interval: the window has room for all of them from the beginning. Of thousands that grew to it step by
+    /// step, what they left behind would be as much again.
+    pub fn expect(&mut self, interval: Duration) {
+        if let Some(window) = &mut self.window {
+            let results = window.length.as_nanos() / interval.as_nanos().max(1);
+            let results = usize::try_from(results).unwrap_or(usize::MAX).saturating_add(SPARE).min(MOST_SAMPLES);
+            window.results.reserve_exact(results.saturating_sub(window.results.len()));
+        }
     }
 
     /// It is probed from now on, by probes that are numbered from the first. What was counted before, if anything was.
@@ -165,7 +183,8 @@ impl Figures {
     /// Takes the result of a probe, or a further answer to it.
     pub fn take(&mut self, event: &ProbeEvent, now: Instant) {
         if let (Standing::First | Standing::Late, Some(reflection)) = (event.standing, reflection(event)) {
-            self.direction_loss.take((event.id.get() - ProbeId::FIRST.get()) as u32, reflection.sequence);
+            let ours = (event.id.get() - ProbeId::FIRST.get()) as u32;
+            self.reflected.get_or_insert_default().direction_loss.take(ours, reflection.sequence);
         }
         if event.standing != Standing::First {
             return;
@@ -180,7 +199,7 @@ impl Figures {
                     self.histogram.record(rtt.as_duration().as_secs_f64());
                 }
                 if let Some(reflection) = reflection(event) {
-                    self.reflection = Some(*reflection);
+                    self.reflected.get_or_insert_default().newest = Some(*reflection);
                 }
             }
             Outcome::Refused(_) => self.conclude(event, None, false, now),
@@ -223,7 +242,9 @@ impl Figures {
     fn begin_anew(&mut self) {
         self.newest = Newest::default();
         self.counts.pending = 0;
-        self.direction_loss.begin_anew();
+        if let Some(reflected) = &mut self.reflected {
+            reflected.direction_loss.begin_anew();
+        }
         if let Some(window) = &mut self.window {
             window.results.clear();
         }
@@ -232,8 +253,8 @@ impl Figures {
 
     /// A copy without the results in the window, and what that shows.
     pub fn shown(&self, now: Instant) -> (Figures, Option<WindowFigures>) {
-        let (histogram, path) = (self.histogram.clone(), self.path.clone());
-        (Figures { window: None, histogram, path, ..*self }, self.window(now))
+        let (histogram, path, reflected) = (self.histogram.clone(), self.path.clone(), self.reflected.clone());
+        (Figures { window: None, histogram, path, reflected, ..*self }, self.window(now))
     }
 
     /// What the window shows; `None` if there is none.

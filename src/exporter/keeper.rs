@@ -18,7 +18,7 @@ use super::sizes;
 use super::targets::{Changes, Entry, Maker, Series, Targets};
 use crate::channel::{Control, PostControl, ResolveError, Resolved};
 use crate::net;
-use crate::ping::{MOST_ADDRESSES, Task};
+use crate::ping::{MOST_ADDRESSES, Spec, Task};
 use crate::types::{Family, Instant};
 
 /// Names of fixed targets, and of measurements, that are looked up at once.
@@ -338,10 +338,11 @@ impl Keeper {
             self.shared.paths.ask(of_path_commands);
             self.shared.sizes.ask(of_sizes);
         }
+        let mut spec = Arc::default();
         for (entry, Changes { begin, end }) in changes {
             end.into_iter().for_each(|key| push(key, Command::Remove(key)));
             for series in begin {
-                if let Some(command) = self.add(&entry, &series) {
+                if let Some(command) = self.add(&entry, &series, &mut spec) {
                     push(series.key, command);
                 }
             }
@@ -377,18 +378,25 @@ impl Keeper {
         })
     }
 
-    fn add(&self, entry: &Entry, series: &Series) -> Option<Command> {
+    /// `last` is the spec of the one before, which most share.
+    fn add(&self, entry: &Entry, series: &Series, last: &mut Arc<Spec>) -> Option<Command> {
         let wanted = &entry.wanted;
         let worker = self.shared.worker(series.key)?;
         let target = worker.lanes.target(&wanted.text, series.endpoint?, &wanted.module);
         let spec = wanted.module.spec(wanted.interval, wanted.timeout, Some(wanted.size));
+        if **last != spec {
+            *last = Arc::new(spec);
+        }
         let task = Box::new(Task {
             target,
             method: wanted.module.method(wanted.interval, net::clock_error()),
-            spec: Arc::new(spec),
+            spec: Arc::clone(last),
         });
         let address = series.endpoint.map(|endpoint| endpoint.address);
-        lock(&series.figures).probed = true;
+        let mut figures = lock(&series.figures);
+        figures.probed = true;
+        figures.expect(wanted.interval);
+        drop(figures);
         Some(Command::Add {
             key: series.key,
             task,

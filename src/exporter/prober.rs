@@ -16,8 +16,8 @@ use crate::ping::{Config, Event, Ping, Task};
 use crate::types::{Instant, Now, ProbeId, Rtt, StampSource, WallTime};
 
 /// How long decided probes are remembered. Shorter than the default, as there are thousands of targets: what is even later is no
-/// longer counted as late or duplicate.
-const MEMORY: Duration = Duration::from_secs(15);
+/// longer counted as late or duplicate. At a probe a second no more than 16 are, to which the memory for them then grows.
+const MEMORY: Duration = Duration::from_secs(12);
 /// Events that the log of one measurement keeps.
 const MOST_LOGGED: usize = 1000;
 
@@ -175,6 +175,8 @@ impl Prober {
 
     fn take_commands(&mut self, now: Now) {
         while let Ok(command) = self.commands.try_recv() {
+            // Each adds one, and the memory for all of them together would stay.
+            self.take_events();
             match command {
                 Command::Add { key, task, interval, phase, figures } => {
                     let start = now.mono + until(now.wall, interval, phase);
@@ -207,6 +209,12 @@ impl Prober {
         self.keys.insert(key, id);
         self.watched.insert(id, Watched { key, purpose });
         self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.ping.poll_event() {
+            self.take(event);
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -375,6 +383,11 @@ impl Machine for Prober {
             self.take_commands(now);
         }
         self.ping.poll_orders(now, outbox);
+        let ordered = self.ping.ordered_from();
+        if !ordered.is_empty() {
+            let mut lateness = lock(&self.health.lateness);
+            ordered.iter().for_each(|due| lateness.record(now.mono.since(*due).as_secs_f64()));
+        }
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
@@ -383,11 +396,6 @@ impl Machine for Prober {
         }
     }
 
-        let ordered = self.ping.ordered_from();
-        if !ordered.is_empty() {
-            let mut lateness = lock(&self.health.lateness);
-            ordered.iter().for_each(|due| lateness.record(now.mono.since(*due).as_secs_f64()));
-        }
     fn poll_timeout(&self) -> Option<Instant> {
         if self.calls.commands { Some(Instant::ZERO) } else { self.ping.poll_timeout() }
     }
@@ -397,9 +405,7 @@ impl Machine for Prober {
     }
 
     fn poll_event(&mut self) -> Option<Self::Event> {
-        while let Some(event) = self.ping.poll_event() {
-            self.take(event);
-        }
+        self.take_events();
         None
     }
 

@@ -64,6 +64,8 @@ pub fn run(
     (log, mut lines): (Log, mpsc::Receiver<String>),
     mut write: impl FnMut(&str),
 ) -> Result<(), String> {
+    // A scrape of thousands of targets copies megabytes.
+    net::return_large_blocks();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
     let result = runtime.block_on(async {

@@ -4,6 +4,8 @@
 
 pub mod address;
 pub mod addrinfo;
+#[cfg(feature = "exporter")]
+pub mod allocator;
 #[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 pub mod calls;
 pub mod clock;

@@ -133,11 +133,29 @@ pub(super) struct Series {
     user_to_user: bool,
 }
 
+/// Room for the probes that are remembered at any time, where that is known: of thousands of series that grew to it step by step,
+/// what they left behind would be as much again.
+fn room(spec: &Spec, config: &Config) -> Inflight<Probe> {
+    match spec.pace {
+        Pace::Fixed(interval) if config.endless && !interval.is_zero() => {
+            let remembered = config.memory.as_nanos() / interval.as_nanos();
+            Inflight::with_room(usize::try_from(remembered).unwrap_or(usize::MAX).saturating_add(SPARE).min(MOST_ROOM))
+        }
+        _ => Inflight::default(),
+    }
+}
+
+/// Probes that are remembered for longer than that, as they are looked at when the next leaves.
+const SPARE: usize = 4;
+/// As much room there is at most from the beginning: a series may be one that sends a single probe.
+const MOST_ROOM: usize = 64;
+
 impl Series {
     pub(super) fn new(id: SubjectId, task: Task, config: &Config, cookie: Cookie) -> Self {
         let payload_octets = task.method.payload_octets(task.spec.payload.octets);
         let subject = Subject::new(id, &task.target, task.method.kind(), task.spec);
         let subject = Subject { payload_octets, ..subject };
+        let probes = room(&subject.spec, config);
         let group = subject.address.is_some_and(|target| match target {
             IpAddr::V4(target) => target.is_multicast() || target == Ipv4Addr::BROADCAST || config.broadcast,
             IpAddr::V6(target) => target.is_multicast(),
@@ -150,7 +168,7 @@ impl Series {
             method: task.method,
             cookie,
             counts: Counts::default(),
-            probes: Inflight::default(),
+            probes,
             undecided: ProbeId::FIRST,
             unconfirmed: 0,
             start: Instant::ZERO,
