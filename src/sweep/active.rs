@@ -16,10 +16,6 @@ pub struct ActiveTarget {
     name: u32,
     /// Index into `rare`, or `NONE`: rare outcomes are kept apart so that the common entry stays small.
     rare: u32,
-    /// Number of its first probe; smaller ones belong to an earlier target in the same slot. 0: the slot is free.
-    pub first: u64,
-    /// When that was sent.
-    pub began: Instant,
     /// Delays by the kind of stamp that the first reply had.
     pub rtt: Brief,
     /// Probes ordered.
@@ -104,6 +100,8 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Gone {
     pub target: ActiveTarget,
+    /// When its first probe was sent.
+    pub began: Instant,
     pub name: Option<Box<str>>,
     pub rare: Rare,
 }
@@ -206,8 +204,8 @@ impl ActiveTargets {
         let seat = *self.seat(slot, number)?;
         Some(match self.known.get(seat.known) {
             Some(target) => {
-                let &ActiveTarget { endpoint, first, ordered, open, .. } = target;
-                Progress { endpoint, first, ordered, open }
+                let &ActiveTarget { endpoint, ordered, open, .. } = target;
+                Progress { endpoint, first: seat.first, ordered, open }
             }
             None => Progress {
                 endpoint: seat.endpoint(),
@@ -238,9 +236,6 @@ impl ActiveTargets {
             seat.sent += 1;
         } else if let Some(target) = self.of_probe(slot, number) {
             target.sent += 1;
-            if target.first == number {
-                target.began = at;
-            }
         }
     }
 
@@ -276,13 +271,14 @@ impl ActiveTargets {
     /// Frees the slot of a target that has ended.
     pub fn remove(&mut self, slot: u32) -> Option<Gone> {
         let target = *self.of_probe(slot, u64::MAX)?;
+        let began = self.seats.get(slot)?.began;
         let known = self.free(slot)?;
         self.known.free(known);
         let name = self.names.get_mut(target.name).map(std::mem::take);
         self.names.free(target.name);
         let rare = self.rare.get(target.rare).copied().unwrap_or_default();
         self.rare.free(target.rare);
-        Some(Gone { target, name, rare })
+        Some(Gone { target, began, name, rare })
     }
 
     /// The same for a target that all probes were lost to, if nothing else was ever known about it; returns whether it was one.
@@ -316,8 +312,6 @@ impl ActiveTarget {
             endpoint,
             name: NONE,
             rare: NONE,
-            first: seat.first,
-            began: seat.began,
             rtt: Brief::default(),
             ordered: seat.ordered.into(),
             open: seat.open.into(),
@@ -340,9 +334,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_target_with_its_probe_takes_sixty_octets() {
-        // And its number in a timer queue.
-        assert_eq!((size_of::<Seat>(), size_of::<Probe>(), size_of::<u32>()), (32, 24, 4));
+    fn a_silent_target_with_its_probe_takes_48_octets_and_an_answer_little_more() {
+        assert_eq!((size_of::<Seat>(), size_of::<Probe>(), size_of::<ActiveTarget>()), (32, 16, 112));
     }
 
     #[test]
@@ -358,8 +351,8 @@ mod tests {
         assert!(targets.lost_silently(slot, 5) && !targets.remove_silent(slot), "one is still open");
         targets.rare(slot).unwrap().late = 1;
         assert!(!targets.lost_silently(slot, 8));
-        let Gone { target, rare, .. } = targets.remove(slot).unwrap();
-        assert_eq!((target.endpoint, target.began, rare.late), (endpoint, at, 1));
+        let Gone { target, began, rare, .. } = targets.remove(slot).unwrap();
+        assert_eq!((target.endpoint, began, rare.late), (endpoint, at, 1));
         assert_eq!((target.ordered, target.open, target.sent, target.lost, target.longest_run), (2, 1, 2, 1, 1));
         assert!(targets.is_empty() && !targets.remove_silent(slot));
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::active::Rare;
 use super::config::{Completion, Config};
-use super::in_flight::ProbeState;
+use super::in_flight::{Probe, ProbeState};
 use super::machine::Sweep;
 use super::template::Template;
 use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile};
@@ -145,7 +145,7 @@ impl Sweep {
         let (standing, attempt, errored) = match self.in_flight.get(number).zip(self.in_flight.stamps(number)) {
             None => (Standing::Late, 0, false),
             Some((probe, (sent, _))) => {
-                let answered = match probe.state {
+                let answered = match probe.state() {
                     ProbeState::Open | ProbeState::Errored => {
                         Answered::Open(Some(sent.user.mono + self.in_flight.wait(probe.attempt)))
                     }
@@ -154,7 +154,7 @@ impl Sweep {
                     // A probe that was not sent cannot be answered.
                     ProbeState::Ordered => return self.count_foreign(),
                 };
-                let errored = probe.state == ProbeState::Errored;
+                let errored = probe.state() == ProbeState::Errored;
                 (Standing::of(answered, delay::arrival(&sent, stamp)), probe.attempt, errored)
             }
         };
@@ -171,7 +171,12 @@ impl Sweep {
             self.totals.counts.late += 1;
             self.count_rare(matched, |rare| rare.late += 1);
         } else {
-            self.in_flight.set_answer(number, stamp, state);
+            if let Some(probe) = self.in_flight.get_mut(number) {
+                probe.set_state(state);
+            }
+            if state == ProbeState::Replied {
+                self.in_flight.set_reply(number, stamp);
+            }
             if errored {
                 self.totals.counts.answered_after_error += 1;
                 self.count_rare(matched, |rare| rare.answered_after_error += 1);
@@ -274,7 +279,7 @@ impl Sweep {
     ) -> Option<Match> {
         if let Some(id) = payload::tagged_probe(&self.cookie, payload) {
             let (number, slot) = Sweep::off_the_wire(id);
-            let agrees = self.in_flight.get(number).is_none_or(|probe| probe.slot == slot);
+            let agrees = self.in_flight.get(number).is_none_or(|probe| probe.slot() == slot);
             if (1..self.in_flight.next()).contains(&number) && number as u16 == sequence.get() && agrees {
                 return Some(Match { number, slot, exact: true });
             }
@@ -289,7 +294,7 @@ impl Sweep {
         let older = u64::from((newest as u16).wrapping_sub(sequence.get()));
         let mut number = newest.checked_sub(older)?;
         while number >= self.in_flight.oldest() {
-            if let Some(slot) = self.in_flight.get(number).map(|probe| probe.slot)
+            if let Some(slot) = self.in_flight.get(number).map(Probe::slot)
                 && self.active.progress(slot, number).is_some_and(|target| target.endpoint.address == address)
             {
                 return Some(Match { number, slot, exact: false });

@@ -10,11 +10,11 @@ use crate::types::{Instant, Rtt, Stamp, StampSource};
 impl Sweep {
     /// Closes a probe whose wait is over, or was given up.
     pub(super) fn close(&mut self, number: u64, now: Instant, ended: bool) {
-        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| !probe.closed) else { return };
-        probe.closed = true;
-        let (slot, state) = (probe.slot, probe.state);
+        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| !probe.is_closed()) else { return };
+        probe.close();
+        let (slot, state) = (probe.slot(), probe.state());
         if state == ProbeState::Open {
-            probe.state = ProbeState::Over;
+            probe.set_state(ProbeState::Over);
         }
         self.release(number, Order::Forget { token: Token::new(number) });
         let lost = state == ProbeState::Open && !ended;
@@ -54,10 +54,8 @@ impl Sweep {
         for _ in 0..MOST_CLOSED_PER_TURN {
             let Some(&(at, number)) = self.errored.first().filter(|(at, _)| *at <= now) else { break };
             self.errored.remove(&(at, number));
-            let Some(&Probe { slot, state: ProbeState::Errored, closed: false, .. }) = self.in_flight.get(number)
-            else {
-                continue;
-            };
+            let open = |probe: &&Probe| probe.state() == ProbeState::Errored && !probe.is_closed();
+            let Some(slot) = self.in_flight.get(number).filter(open).map(Probe::slot) else { continue };
             let Some(target) = self.active.of_probe(slot, number) else { continue };
             let all = match self.config.probes {
                 Probes::Counted { count, .. } => target.ordered == count,

@@ -72,7 +72,7 @@ impl Sweep {
     }
 
     fn connection(&self, number: u64) -> Option<Match> {
-        let slot = self.in_flight.get(number)?.slot;
+        let slot = self.in_flight.get(number)?.slot();
         Some(Match { number, slot, exact: true })
     }
 

@@ -82,7 +82,7 @@ impl Sweep {
         let (addressed, in_flight, active) = (&self.addressed, &self.in_flight, &mut self.active);
         let mut newest = None;
         for number in addressed.probes(to) {
-            let state = in_flight.get(number).map(|probe| (probe.slot, probe.state));
+            let state = in_flight.get(number).map(|probe| (probe.slot(), probe.state()));
             let target = state.and_then(|(slot, _)| active.progress(slot, number));
             // Another one's with the same key.
             if target.is_some_and(|target| (target.endpoint.address, target.endpoint.port_number()) != to) {

@@ -17,7 +17,7 @@ impl Sweep {
         }
         let delays = self.active.row(slot).iter().map(|&nanos| (nanos != u64::MAX).then_some(Rtt::from_nanos(nanos)));
         let delays = delays.collect();
-        let Some(Gone { target, name, rare }) = self.active.remove(slot) else { return };
+        let Some(Gone { target, began, name, rare }) = self.active.remove(slot) else { return };
         if self.config.skips_silent && complete && target.sent > 0 && target.received == 0 {
             return self.skip();
         }
@@ -29,7 +29,7 @@ impl Sweep {
             name,
             zone: self.zone(target.endpoint),
             endpoint: Some(target.endpoint),
-            began: Some(self.wall_time(target.began)).filter(|_| target.sent > 0),
+            began: Some(self.wall_time(began)).filter(|_| target.sent > 0),
             counts,
             status: self.status(target.received),
             conditions: Vec::new(),
@@ -39,7 +39,7 @@ impl Sweep {
             stamps: StampCounts { hardware: 0, kernel, user },
             delays,
             complete,
-            duration: now.since(target.began),
+            duration: now.since(began),
         });
     }
 

@@ -9,19 +9,20 @@ use crate::types::{Instant, Now, Stamp, WallTime};
 
 /// The state of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum ProbeState {
     /// Ordered; the channel has not confirmed yet that it was sent.
-    Ordered,
+    Ordered = 0,
     /// Sent.
-    Open,
+    Open = 1,
     /// A reply came in time.
-    Replied,
+    Replied = 2,
     /// The host answered in time that nothing is there.
-    Refused,
+    Refused = 3,
     /// An ICMP error came in time, and no reply so far.
-    Errored,
+    Errored = 4,
     /// Not answered in time, or not sent.
-    Over,
+    Over = 5,
 }
 
 /// A stamp without the interface's part, and without the discriminants of its options.
@@ -46,21 +47,67 @@ impl CompactStamp {
     }
 }
 
-/// One probe: 24 octets, and more where its answer has come or the kernel has stamped it.
+/// One probe: 16 octets, and more where a reply has come or the kernel has stamped it.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
-    /// When it was sent, by the monotonic clock.
-    mono: u64,
-    /// The slot of its target.
-    pub slot: u32,
-    /// Index into `stamps`, or `NONE`.
-    stamps: u32,
+    /// When it was sent, by the monotonic clock; or, if it has stamps, where they are.
+    sent: u64,
     /// Its index among the probes of its target, from 0.
     pub attempt: u32,
+    /// The slot of its target, whose number has three octets, in native order.
+    slot: [u8; 3],
+    /// Its state, [`CLOSED`] and [`STAMPED`].
+    flags: u8,
+}
+
+/// Bits of a probe's flags beside its state.
+const CLOSED: u8 = 0x80;
+const STAMPED: u8 = 0x40;
+
+impl Probe {
+    fn new(slot: u32, attempt: u32) -> Self {
+        let [low, middle, high, _] = slot.to_le_bytes();
+        Probe { sent: 0, attempt, slot: [low, middle, high], flags: ProbeState::Ordered as u8 }
+    }
+
+    /// The slot of its target.
+    pub fn slot(&self) -> u32 {
+        let [low, middle, high] = self.slot;
+        u32::from_le_bytes([low, middle, high, 0])
+    }
+
     /// Its state.
-    pub state: ProbeState,
+    pub fn state(&self) -> ProbeState {
+        match self.flags & !(CLOSED | STAMPED) {
+            0 => ProbeState::Ordered,
+            1 => ProbeState::Open,
+            2 => ProbeState::Replied,
+            3 => ProbeState::Refused,
+            4 => ProbeState::Errored,
+            _ => ProbeState::Over,
+        }
+    }
+
+    /// Its state is another from now on.
+    pub fn set_state(&mut self, state: ProbeState) {
+        self.flags = self.flags & (CLOSED | STAMPED) | state as u8;
+    }
+
     /// Whether its wait is over, or was given up.
-    pub closed: bool,
+    pub fn is_closed(&self) -> bool {
+        self.flags & CLOSED != 0
+    }
+
+    /// Its wait is over, or is given up.
+    pub fn close(&mut self) {
+        self.flags |= CLOSED;
+    }
+
+    /// Where its stamps are, or `NONE`.
+    fn stamps(&self) -> u32 {
+        // Their number is that of a slot.
+        if self.flags & STAMPED != 0 { self.sent as u32 } else { NONE }
+    }
 }
 
 /// The stamps of a probe.
@@ -80,9 +127,8 @@ pub struct InFlight {
     ahead: VecDeque<(u64, u64)>,
     stamps: Slab<Stamps>,
     waits: Vec<Duration>,
-    /// For each wait, the low halves of the numbers of the probes sent, in order of sending and so of their deadlines.
-    /// None is older than `base`.
-    timers: Vec<Chunks<u32>>,
+    /// For each wait, the numbers of the probes sent, in order of sending and so of their deadlines. None is older than `base`.
+    timers: Vec<Runs>,
     /// The slots of the newest probes that are forgotten, and of how many they are kept.
     past: Chunks<u32>,
     most_past: usize,
@@ -92,7 +138,7 @@ impl InFlight {
     /// Nothing yet; attempt n waits for the n-th of `waits`, and later ones as long as the last. Where answers do not say it
     /// themselves, the targets of the newest `most_past` probes are remembered beyond their waits.
     pub fn new(waits: Vec<Duration>, most_past: usize) -> Self {
-        let timers = waits.iter().map(|_| Chunks::new()).collect();
+        let timers = waits.iter().map(|_| Runs::new()).collect();
         // Numbers start at 1, as those of all probes.
         InFlight {
             probes: Chunks::new(),
@@ -108,8 +154,7 @@ impl InFlight {
 
     /// Adds a probe. Returns its number.
     pub fn order(&mut self, slot: u32, attempt: u32) -> u64 {
-        let (state, closed) = (ProbeState::Ordered, false);
-        self.probes.push_back(Probe { mono: 0, slot, stamps: NONE, attempt, state, closed });
+        self.probes.push_back(Probe::new(slot, attempt));
         self.next() - 1
     }
 
@@ -132,7 +177,7 @@ impl InFlight {
     pub fn slot(&self, number: u64) -> Option<u32> {
         match self.base.checked_sub(number) {
             Some(ago @ 1..) => self.past.get(self.past.len().checked_sub(usize::try_from(ago).ok()?)?).copied(),
-            _ => self.get(number).map(|probe| probe.slot),
+            _ => self.get(number).map(Probe::slot),
         }
     }
 
@@ -150,26 +195,25 @@ impl InFlight {
         }
         let all = sent.kernel == 0 && self.ahead_at(number) == ahead;
         let Some(probe) = self.get_mut(number) else { return };
-        probe.mono = sent.mono;
+        if probe.stamps() == NONE {
+            probe.sent = sent.mono;
+        }
         if !all && let Some(stamps) = self.stamps_mut(number) {
             stamps.sent = sent;
         }
     }
 
-    /// Records the first answer to a probe.
-    pub fn set_answer(&mut self, number: u64, stamp: &Stamp, state: ProbeState) {
+    /// Records when the reply to a probe came.
+    pub fn set_reply(&mut self, number: u64, stamp: &Stamp) {
         if let Some(stamps) = self.stamps_mut(number) {
             stamps.arrived = CompactStamp::of(stamp);
         }
-        if let Some(probe) = self.get_mut(number) {
-            probe.state = state;
-        }
     }
 
-    /// When a probe was sent, and when its answer arrived.
+    /// When a probe was sent, and when its reply arrived.
     pub fn stamps(&self, number: u64) -> Option<(Stamp, Stamp)> {
         let probe = self.get(number)?;
-        let Stamps { sent, arrived } = match self.stamps.get(probe.stamps) {
+        let Stamps { sent, arrived } = match self.stamps.get(probe.stamps()) {
             Some(stamps) => *stamps,
             None => Stamps { sent: self.plain(number, probe), arrived: CompactStamp::default() },
         };
@@ -177,16 +221,18 @@ impl InFlight {
     }
 
     fn plain(&self, number: u64, probe: &Probe) -> CompactStamp {
-        CompactStamp { mono: probe.mono, wall: probe.mono.wrapping_add(self.ahead_at(number)), kernel: 0 }
+        CompactStamp { mono: probe.sent, wall: probe.sent.wrapping_add(self.ahead_at(number)), kernel: 0 }
     }
 
     fn stamps_mut(&mut self, number: u64) -> Option<&mut Stamps> {
         let probe = *self.get(number)?;
-        if probe.stamps != NONE {
-            return self.stamps.get_mut(probe.stamps);
+        if probe.stamps() != NONE {
+            return self.stamps.get_mut(probe.stamps());
         }
         let at = self.stamps.insert(Stamps { sent: self.plain(number, &probe), ..Stamps::default() });
-        self.get_mut(number)?.stamps = at;
+        let probe = self.get_mut(number)?;
+        probe.sent = at.into();
+        probe.flags |= STAMPED;
         self.stamps.get_mut(at)
     }
 
@@ -204,7 +250,7 @@ impl InFlight {
     pub fn begin_wait(&mut self, number: u64, attempt: u32) {
         let level = self.level(attempt);
         if let Some(timers) = self.timers.get_mut(level) {
-            timers.push_back(number as u32);
+            timers.push_back(number);
         }
     }
 
@@ -216,18 +262,15 @@ impl InFlight {
     /// Takes the number of a probe whose wait is over.
     pub fn take_expired(&mut self, now: Instant) -> Option<u64> {
         let (_, level) = self.ends().filter(|&(at, _)| at <= now).min()?;
-        let timers = self.timers.get_mut(level)?;
-        let low = *timers.get(0)?;
-        timers.drop_front();
-        Some(self.whole(low))
+        self.timers.get_mut(level)?.take_first()
     }
 
     /// Forgets the oldest probes that are closed.
     pub fn trim(&mut self) {
-        while let Some(&Probe { closed: true, stamps, slot, .. }) = self.probes.get(0) {
-            self.stamps.free(stamps);
+        while let Some(probe) = self.probes.get(0).copied().filter(Probe::is_closed) {
+            self.stamps.free(probe.stamps());
             if self.most_past > 0 {
-                self.past.push_back(slot);
+                self.past.push_back(probe.slot());
                 if self.past.len() > self.most_past {
                     self.past.drop_front();
                 }
@@ -236,20 +279,12 @@ impl InFlight {
             self.base += 1;
         }
         // Probes that an error has closed are forgotten before their waits are over.
-        let base = self.base as u32;
         for timers in &mut self.timers {
-            while timers.get(0).is_some_and(|low| low.wrapping_sub(base) > u32::MAX / 2) {
-                timers.drop_front();
-            }
+            timers.forget_before(self.base);
         }
         while self.ahead.get(1).is_some_and(|&(from, _)| from <= self.base) {
             self.ahead.pop_front();
         }
-    }
-
-    /// The whole number with this low half: far fewer than 2^32 probes are known.
-    fn whole(&self, low: u32) -> u64 {
-        self.base + u64::from(low.wrapping_sub(self.base as u32))
     }
 
     fn level(&self, attempt: u32) -> usize {
@@ -259,9 +294,49 @@ impl InFlight {
     /// The earliest end of each wait.
     fn ends(&self) -> impl Iterator<Item = (Instant, usize)> {
         self.timers.iter().zip(&self.waits).enumerate().filter_map(|(level, (timers, &wait))| {
-            let probe = self.get(self.whole(*timers.get(0)?))?;
-            Some((Instant::from_nanos(probe.mono) + wait, level))
+            let probe = self.get(timers.first()?)?;
+            let sent = self.stamps.get(probe.stamps()).map_or(probe.sent, |stamps| stamps.sent.mono);
+            Some((Instant::from_nanos(sent) + wait, level))
         })
+    }
+}
+
+/// Numbers in order, most of which follow each other: runs of them by their first, and their count.
+#[derive(Debug)]
+struct Runs(VecDeque<(u64, u64)>);
+
+impl Runs {
+    const fn new() -> Self {
+        Runs(VecDeque::new())
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.0.front().map(|&(first, _)| first)
+    }
+
+    fn push_back(&mut self, number: u64) {
+        match self.0.back_mut().filter(|(first, count)| first + *count == number) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push_back((number, 1)),
+        }
+    }
+
+    fn take_first(&mut self) -> Option<u64> {
+        let first = self.first()?;
+        self.forget_before(first + 1);
+        Some(first)
+    }
+
+    /// Forgets those at the front that are less than `number`.
+    fn forget_before(&mut self, number: u64) {
+        while let Some((first, count)) = self.0.front_mut().filter(|(first, _)| *first < number) {
+            let end = *first + *count;
+            if end > number {
+                (*first, *count) = (number, end - number);
+                return;
+            }
+            self.0.pop_front();
+        }
     }
 }
 
@@ -291,24 +366,52 @@ mod tests {
         let other = stamp(30, 7, Some(8));
         probes.set_sent(numbers[2], &other);
         let arrived = stamp(90, 1090, Some(1080));
-        probes.set_answer(numbers[3], &arrived, ProbeState::Replied);
+        probes.set_reply(numbers[3], &arrived);
         let expected = [sent[0], late, other, sent[3], sent[4]];
         assert_eq!(numbers.map(|number| probes.stamps(number).unwrap().0), expected);
         assert_eq!(probes.stamps(numbers[3]).unwrap().1, arrived);
         for number in &numbers[..3] {
-            probes.get_mut(*number).unwrap().closed = true;
+            probes.get_mut(*number).unwrap().close();
         }
         probes.trim();
         assert_eq!(probes.stamps(numbers[4]).unwrap().0, sent[4]);
     }
 
     #[test]
-    fn waits_end_in_order_where_the_low_half_of_the_numbers_begins_again() {
+    fn a_probe_keeps_slot_state_and_attempt_beside_each_other() {
+        let states = [
+            ProbeState::Ordered,
+            ProbeState::Open,
+            ProbeState::Replied,
+            ProbeState::Refused,
+            ProbeState::Errored,
+            ProbeState::Over,
+        ];
+        let mut probe = Probe::new(0x00ab_cdef, u32::MAX);
+        for closed in [false, true] {
+            for state in states {
+                probe.set_state(state);
+                assert_eq!((probe.slot(), probe.attempt), (0x00ab_cdef, u32::MAX));
+                assert_eq!((probe.state(), probe.is_closed(), probe.stamps()), (state, closed, NONE));
+            }
+            probe.close();
+        }
+    }
+
+    #[test]
+    fn waits_end_in_the_order_of_sending_whatever_is_forgotten_in_between() {
         let wait = Duration::from_secs(1);
-        let mut probes = InFlight { base: u64::from(u32::MAX) - 1, ..InFlight::new(vec![wait], 0) };
-        let numbers: Vec<u64> = (0..4).map(|slot| probes.order(slot, 0)).collect();
-        numbers.iter().for_each(|&number| probes.begin_wait(number, 0));
+        let mut probes = InFlight::new(vec![wait], 0);
+        let numbers: Vec<u64> = (0..6).map(|slot| probes.order(slot, 0)).collect();
+        // The kernel refused the third.
+        for &number in numbers.iter().filter(|&&number| number != numbers[2]) {
+            probes.begin_wait(number, 0);
+        }
+        for &number in [numbers[0], numbers[2]].iter() {
+            probes.get_mut(number).unwrap().close();
+        }
+        probes.trim();
         let ended: Vec<u64> = std::iter::from_fn(|| probes.take_expired(Instant::ZERO + wait)).collect();
-        assert_eq!(ended, numbers);
+        assert_eq!(ended, [numbers[1], numbers[3], numbers[4], numbers[5]]);
     }
 }

@@ -267,11 +267,11 @@ impl Sweep {
     fn sent(&mut self, sent: &Sent) {
         let number = sent.token.get();
         self.in_flight.set_sent(number, &sent.departure());
-        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| probe.state == ProbeState::Ordered) else {
+        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| probe.state() == ProbeState::Ordered) else {
             return;
         };
-        probe.state = ProbeState::Open;
-        let (slot, attempt) = (probe.slot, probe.attempt);
+        probe.set_state(ProbeState::Open);
+        let (slot, attempt) = (probe.slot(), probe.attempt);
         self.in_flight.begin_wait(number, attempt);
         self.unconfirmed = self.unconfirmed.saturating_sub(1);
         self.totals.counts.sent += 1;
@@ -281,18 +281,17 @@ impl Sweep {
 
     fn refused(&mut self, now: Instant, refused: &Refused) {
         let number = refused.token.get();
-        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| probe.state == ProbeState::Ordered) else {
+        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| probe.state() == ProbeState::Ordered) else {
             return;
         };
-        probe.state = ProbeState::Over;
-        probe.closed = true;
-        let slot = probe.slot;
+        probe.set_state(ProbeState::Over);
+        probe.close();
+        let slot = probe.slot();
         let is_connection = self.connections.remove(&number);
         self.in_flight.trim();
         self.unconfirmed = self.unconfirmed.saturating_sub(1);
         let Some(target) = self.active.of_probe(slot, number) else { return };
         target.open -= 1;
-        let first = target.first;
         let Some(rare) = self.active.rare(slot) else { return };
         rare.error = Some(refused.error);
         // A full interface queue says nothing about the target, and descriptors and ports that others have none either.
@@ -312,7 +311,9 @@ impl Sweep {
             if let Some(target) = self.active.of_probe(slot, number) {
                 target.ordered -= 1;
             }
-            self.at_once.push_back(NextProbe { slot, first, at: now });
+            if let Some(Progress { first, .. }) = self.active.progress(slot, number) {
+                self.at_once.push_back(NextProbe { slot, first, at: now });
+            }
             return;
         }
         rare.send_failed += 1;
