@@ -195,7 +195,7 @@ impl Tracer {
         held
     }
 
-    fn take_unnamed(&mut self, index: usize, arrival: Arrival, now: Instant) {
+    fn take_unnamed(&mut self, index: usize, arrival: Box<Arrival>, now: Instant) {
         let Some(run) = self.runs.get_mut(&index) else { return };
         match run.attribute_unnamed(now) {
             Attribution::Probe(probe) => self.take_answer(probe, arrival),
@@ -209,7 +209,7 @@ impl Tracer {
         }
     }
 
-    fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
+    fn take_answer(&mut self, probe: ProbeId, arrival: Box<Arrival>) {
         let Some(&entry) = self.fleet.probes.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
         let responder = arrival.responder;
@@ -287,8 +287,8 @@ impl Machine for Tracer {
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
         let Some(arrived) = self.fleet.arrived(now, inbound, octets) else { return };
         match arrived {
-            Arrived::Answer(probe, _, arrival) => self.take_answer(probe, *arrival),
-            Arrived::Unnamed(index, arrival) => self.take_unnamed(index, *arrival, now.mono),
+            Arrived::Answer(probe, _, arrival) => self.take_answer(probe, arrival),
+            Arrived::Unnamed(index, arrival) => self.take_unnamed(index, arrival, now.mono),
             Arrived::Unmatched(lane, responder) => {
                 // Which trace it belongs to is certain only while one alone runs over the lane.
                 let mut runs = self.runs.values_mut().filter(|run| run.route.lane == lane);

@@ -1,6 +1,7 @@
 //! rtrace's text: traceroute's (Linux), byte for byte.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object, 
 
 /// From this size on packets of a search are not limited by the user.
 const LARGEST_OCTETS: usize = 65_535;
+/// Room for the line of most hops.
+const LINE_OCTETS: usize = 80;
 
 /// Writes the events of a run of traces as text. Traces may interleave, their texts do not: that of each is held back until
 /// those before it have ended.
@@ -270,7 +273,8 @@ fn why_ended(reason: StopReason) -> &'static str {
 /// The line of a hop, with `mtu` if it is new.
 fn hop_line(options: &TraceTextOptions, subject: &Subject, hop: &Hop, mtu: Option<Mtu>) -> String {
     let mut mtu = mtu;
-    let mut line = format!("{:2} ", hop.ttl.get());
+    let mut line = String::with_capacity(LINE_OCTETS);
+    let _ = write!(line, "{:2} ", hop.ttl.get());
     let mut shown: Option<Response<'_>> = None;
     for probe in &hop.probes {
         let Some(response) = probe.response() else {
@@ -289,21 +293,21 @@ fn hop_line(options: &TraceTextOptions, subject: &Subject, hop: &Hop, mtu: Optio
             }
             line.push_str(port_state(hop, &response));
             if options.extensions && !response.extensions().is_empty() {
-                line.push_str(&format!(" <{}>", objects(response.extensions())));
+                let _ = write!(line, " <{}>", objects(response.extensions()));
             }
             let back = response.event.reply_ttl.map(hops_back);
             if let Some(back) = back.filter(|&back| options.back && back != hop.ttl.get()) {
-                line.push_str(&format!(" '-{back}'"));
+                let _ = write!(line, " '-{back}'");
             }
         }
         shown = Some(response);
-        line.push_str(&format!("  {}", response.rtt));
+        let _ = write!(line, "  {}", response.rtt);
         if let Some(mark) = annotation(response.event) {
             line.push(' ');
             line.push_str(&mark);
         }
         if let Some(mtu) = mtu.take() {
-            line.push_str(&format!(" F={}", mtu.get()));
+            let _ = write!(line, " F={}", mtu.get());
         }
     }
     line.push('\n');

@@ -151,6 +151,9 @@ impl ProbeTable {
     }
 
     fn take_flow(&mut self, probe: ProbeId) -> Option<(&mut FlowPool, u16)> {
+        if self.flows.is_empty() {
+            return None;
+        }
         let lane = self.entries.get(&probe)?.lane;
         let flows = self.flows.get_mut(&lane)?;
         let flow = flows.held.remove(&probe)?;

@@ -296,6 +296,9 @@ impl HopState {
 
     /// Until when a send stamp of an answered probe, on a lane with these, is waited for; `None` if all are known.
     pub fn stamps_until(&self, wanted: SendStamps) -> Option<Instant> {
+        if !wanted.are_kernels() {
+            return None;
+        }
         self.slots.iter().filter_map(|slot| slot.stamp_until(wanted)).max()
     }
 

@@ -147,7 +147,8 @@ impl Path {
     }
 
     fn open_in(&self, hops: &[HopState], config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
-        hops.iter().filter(|hop| hop.is_open()).flat_map(|hop| {
+        // A probe leaves to a TTL only after one has left to the TTL before.
+        hops.iter().take_while(|hop| hop.is_begun()).filter(|hop| hop.is_open()).flat_map(|hop| {
             let wait = self.wait(config, hop);
             let open = |slot: &Slot| slot.sent.filter(|_| slot.arrival.is_none());
             hop.slots.iter().filter_map(open).map(move |(probe, sent)| (probe, wait.ends(sent.user.mono)))
@@ -203,9 +204,10 @@ impl Path {
         config: &Config,
         ttl: u8,
         index: usize,
-        arrival: Arrival,
+        arrival: impl Into<Box<Arrival>>,
         end: Option<StopReason>,
     ) -> bool {
+        let arrival = arrival.into();
         let shown = |quoted| distance::shown(ttl, quoted, self.first());
         let is_beyond = |known: End| {
             let same = end == Some(known.reason) && arrival.quoted_ttl.and_then(shown) == Some(known.ttl);
@@ -226,7 +228,7 @@ impl Path {
         slot.standing = Standing::of(answered, delay::arrival(&sent, &arrival.stamp));
         slot.ends = end;
         let at = arrival.stamp.user.mono;
-        slot.arrival = Some(Box::new(arrival));
+        slot.arrival = Some(arrival);
         let rtt = slot.rtt().map(|rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
         self.highest = self.highest.max(Some(ttl));

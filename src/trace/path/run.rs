@@ -180,7 +180,7 @@ impl TraceRun {
     }
 
     /// Takes an answer to `probe`, unless it was forgotten. True if it counts.
-    pub fn answer(&mut self, config: &Config, (probe, entry): (ProbeId, &Entry), arrival: Arrival) -> bool {
+    pub fn answer(&mut self, config: &Config, (probe, entry): (ProbeId, &Entry), arrival: Box<Arrival>) -> bool {
         let (ttl, index) = (entry.ttl, entry.slot);
         if self.path.slot(ttl, index).and_then(|slot| slot.sent).is_none_or(|(newest, _)| newest != probe) {
             return false;
@@ -325,7 +325,8 @@ impl TraceRun {
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
         let rest = self.path.hops().get(self.final_hops..).unwrap_or_default();
-        let stamps = rest.iter().filter_map(|hop| hop.stamps_until(self.route.profile.send_stamps)).max();
+        let begun = rest.iter().take_while(|hop| hop.is_begun());
+        let stamps = begun.filter_map(|hop| hop.stamps_until(self.route.profile.send_stamps)).max();
         let held = rest.first().and_then(HopState::last_sent_at).map(|at| at + DEAD_NEIGHBOUR);
         let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
