@@ -93,9 +93,9 @@ def far():
 
 @contextmanager
 def silence():
-    """The target answers nothing."""
+    """The target answers no probe."""
     rules = "add table ip f; add chain ip f pre { type filter hook prerouting priority -400; }; "
-    nft("target", rules + "add rule ip f pre icmp type echo-request drop")
+    nft("target", rules + "add rule ip f pre iif != lo meta l4proto { icmp, tcp, udp } drop")
     yield
     nft("target", "delete table ip f")
 
@@ -163,7 +163,9 @@ def host(name):
 def settle(name):
     """Forwards, answers every probe, and does not talk by itself."""
     values = ["net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0", "net.ipv6.conf.all.disable_ipv6=1"]
-    subprocess.run([*inside(name), "sysctl", "-qw", *values], check=True)
+    # Of all errors together.
+    values += ["net.ipv4.icmp_msgs_per_sec=100000000", "net.ipv4.icmp_msgs_burst=1000000"]
+    subprocess.run([*inside(name), "sysctl", "-qew", *values], check=True)
 
 
 def join(here, device, address, there, far_device, far_address):

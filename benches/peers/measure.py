@@ -20,6 +20,7 @@ class Run:
 
     wall: float
     cpu: float
+    user: float
     status: int
     output: str
     switches: int
@@ -37,7 +38,8 @@ def run(command):
         text = output.read()
     if process.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)}: status {process.returncode}: {text[-400:]}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, process.returncode, text, usage.ru_nvcsw)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(wall, cpu, usage.ru_utime, process.returncode, text, usage.ru_nvcsw)
 
 
 def alternate(rounds, commands):

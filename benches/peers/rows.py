@@ -279,6 +279,37 @@ def ports(bench):
         yield compare(f"{what}: found", "zmap", "hosts", found["rping"], found["zmap"])
         yield compare(f"{what}: CPU per probe", "zmap", "us", cpus["rping"], cpus["zmap"])
         yield compare(f"{what}: peak memory", "zmap", "MiB", memory["rping"], memory["zmap"])
+    yield from states(bench, addresses)
+
+
+def states(bench, addresses):
+    """The same where nothing answers, over UDP, and by connections of a user without privileges."""
+    words = ["--rate", "max", "--retry", "0"]
+    # A user may not flood.
+    paced = ["--rate", "1000000", "--retry", "0"]
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    closed = str(lab.TCP_PORT + 1)
+    with lab.listener(bench.rpong):
+        yield from state(bench, "a UDP port of a /16, closed", [*words, "--udp=9"], "refused$", addresses)
+        for what, port, mark in [("open", str(lab.TCP_PORT), " : open,"), ("closed", closed, "refused$")]:
+            what = f"a port of a /16 by connections, {what}"
+            yield from state(bench, what, [*paced, f"--tcp={port}"], mark, addresses, None, user)
+    with lab.silence():
+        yield from state(bench, "a port of a /16, silent", [*words, f"--tcp={closed}"], " : filtered,", addresses)
+        what = "a UDP port of a /16, silent"
+        yield from state(bench, what, [*words, "--udp=9"], "0/100%$", addresses)
+
+
+def state(bench, what, words, mark, addresses, most=10, before=()):
+    """What one sweep of the /16 finds and costs; connections are the kernel's work."""
+    command = [*before, bench.rping, *words, lab.PREFIX]
+    runs = alternate(bench.rounds, {"rping": command})["rping"]
+    found = median(runs, lambda one: lines(one.output, mark))
+    yield compare(f"{what}: found", "all", "hosts", found, addresses, least=1)
+    cpu = median(runs, lambda one: one.cpu / addresses * 1e6)
+    what_it_costs = f"{what}: CPU per probe"
+    yield limit(what_it_costs, "us", cpu, most) if most else compare(what_it_costs, "-", "us", cpu, None)
+    yield limit(f"{what}: peak memory", "MiB", peak_memory(command) / 1024, 20)
 
 
 def lines(text, mark):
@@ -288,7 +319,18 @@ def lines(text, mark):
 @group
 def traces(bench):
     """Traces to many targets, and one over a long path with silent routers."""
-    targets = bench.count(16_384)
+    targets, all_targets = bench.count(16_384), bench.count(65_536)
+    with tempfile.NamedTemporaryFile("w") as listed:
+        listed.write("".join(f"198.18.{n >> 8}.{n & 255}\n" for n in range(all_targets)))
+        listed.flush()
+        command = [bench.rtrace, "-n", "-I", "-q", "1", "--rate", "max", "--targets", listed.name]
+        probes = all_targets * lab.HOPS
+        runs = alternate(bench.rounds, {"rtrace": command})["rtrace"]
+        what = f"{all_targets} traces through {lab.HOPS} hops"
+        reached = median(runs, lambda one: lines(one.output, rf"^ {lab.HOPS}  198\.18\."))
+        yield compare(f"{what}: destinations reached", "all", "hosts", reached, all_targets, least=1)
+        yield limit(f"{what}: user time per probe", "us", median(runs, lambda one: one.user / probes * 1e6), 2)
+        yield limit(f"{what}: peak memory", "MiB", peak_memory(command) / 1024, 20)
     with tempfile.NamedTemporaryFile("w") as listed:
         listed.write("".join(f"198.18.{n >> 8}.{n & 255}\n" for n in range(targets)))
         listed.flush()
@@ -304,8 +346,11 @@ def traces(bench):
     what = f"{targets} traces through {lab.HOPS} hops"
     yield compare(f"{what}: CPU per trace", "scamper", "us", cpus["rtrace"], cpus["scamper"])
     yield compare(f"{what}: CPU per trace", "bare send", "us", cpus["rtrace"], limit_of_sending)
+    # The routers of the lab work inside the system calls that send.
+    without = {name: cpu - limit_of_sending for name, cpu in cpus.items()}
+    what_else = f"{what}: CPU per trace without sending"
+    yield compare(what_else, "scamper", "us", without["rtrace"], without["scamper"], most=0.5)
     yield compare(f"{what}: peak memory", "scamper", "MiB", memory["rtrace"], memory["scamper"])
-    yield limit(f"{what}: peak memory", "MiB", memory["rtrace"], 20)
     words = [lab.FAR_END]
     one = {"rtrace": [bench.rtrace, "-n", *words], "traceroute": ["traceroute", "-n", *words]}
     with lab.far():
