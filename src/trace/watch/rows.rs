@@ -66,7 +66,8 @@ impl Rows {
         let figures = |(&ttl, hop): (&u8, &HopRow)| {
             let figures = hop.answers.figures(ttl, hop.numbers, names);
             let missing = figures.missing();
-            let persists = !hop.later.values().any(|both| both.contradicts(missing));
+            let destination_loses = hop.later.get(&None).is_some_and(Both::loses);
+            let persists = !hop.later.values().any(|both| both.contradicts(missing, destination_loses));
             // What was refused or never sent is no silence, and says nothing about the limits of a router.
             let judged = missing > 0 && (persists || figures.unanswered > 0);
             ReportHop { persists: judged.then_some(persists), ..figures }

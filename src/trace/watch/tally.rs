@@ -5,6 +5,11 @@ use std::ops::AddAssign;
 
 use super::cycle::{Cycle, ProbeState};
 
+/// A difference between two hops is no chance if chance makes one as large in this part of the cases.
+const ALPHA: f64 = 0.05;
+/// Twice as many missed answers as beyond, and at least this many, are no chance however many probes there were.
+const CERTAIN: u64 = 30;
+
 /// What a row counts of one cycle; nothing if the hop was not probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
@@ -65,10 +70,25 @@ pub(super) struct Both {
 
 impl Both {
     /// Whether the farther one shows that packets pass the nearer one, which missed `missing` of them. Rows are compared over the cycles in
-    /// which both were probed, if those hold half of the silence at least: what was probed only before or after it shows nothing.
-    pub fn contradicts(&self, missing: u64) -> bool {
+    /// which both were probed, if those hold half of the silence at least: what was probed only before or after it shows nothing. Where the
+    /// destination loses packets, chance alone spreads the same loss unevenly over the hops.
+    pub fn contradicts(&self, missing: u64, destination_loses: bool) -> bool {
         let Both { here, beyond, answered } = *self;
-        answered > 0 && here * 2 >= missing && (beyond == 0 || beyond * 2 < here)
+        let less = answered > 0 && here * 2 >= missing && (beyond == 0 || beyond * 2 < here);
+        less && (!destination_loses || here >= CERTAIN || self.chance() <= ALPHA)
+    }
+
+    /// The chance that so many of what both missed, or more, fell to the nearer one if each was as likely to fall to either: both had as
+    /// many probes.
+    fn chance(&self) -> f64 {
+        let all = self.here + self.beyond;
+        let ways = |of_here: u64| (0..of_here).map(|at| (all - at) as f64 / (at + 1) as f64).product::<f64>();
+        (self.here..=all).map(ways).sum::<f64>() / 2f64.powi(i32::try_from(all).unwrap_or(i32::MAX))
+    }
+
+    /// Whether the farther one missed any.
+    pub const fn loses(&self) -> bool {
+        self.beyond > 0
     }
 }
 
@@ -234,6 +254,34 @@ mod tests {
     fn half_as_much_beyond_is_the_same_loss_and_less_is_not() {
         assert_eq!(persisting(&[(20, 12), (20, 16)])[0], Some(true));
         assert_eq!(persisting(&[(20, 12), (20, 17)])[0], Some(false));
+    }
+
+    /// Whether the silence of a hop that missed this many of forty persists, if one beyond it and the destination missed so many.
+    fn persists_beside(here: u64, beyond: u64, destination: u64) -> Option<bool> {
+        let (names, mut tally) = (Names::new(false, None), Tally::default());
+        for cycle in 0..40 {
+            let missed = |missed| if (cycle * 7) % 40 < missed { Unanswered } else { Received };
+            let all = [(Row::Router(1), here), (Row::Router(2), beyond), (Row::Target, destination)];
+            tally.count(&all.map(|(row, number)| (row, missed(number))));
+        }
+        let rows = (1..=2).map(|ttl| (ttl, Row::Router(ttl), HopCounts::default())).collect();
+        Rows::of(&tally, rows, None).hops(&names)[0].persists
+    }
+
+    #[test]
+    fn where_the_destination_loses_a_hop_limits_its_answers_only_if_chance_does_not_explain_it() {
+        // A few more lost here than there are the same loss, however the ratio looks.
+        assert_eq!([persists_beside(4, 1, 3), persists_beside(3, 0, 3), persists_beside(1, 0, 1)], [Some(true); 3]);
+        assert_eq!([persists_beside(12, 2, 3), persists_beside(6, 0, 3), persists_beside(35, 9, 10)], [Some(false); 3]);
+        // A destination that loses nothing shows that nothing is lost on the way.
+        assert_eq!([persists_beside(1, 1, 0), persists_beside(2, 0, 0)], [Some(false); 2]);
+    }
+
+    #[test]
+    fn chance_is_that_of_a_fair_coin() {
+        let chance = |here, beyond| Both { here, beyond, answered: 40 }.chance();
+        assert!((chance(4, 1) - 6.0 / 32.0).abs() < 1e-9 && (chance(5, 0) - 1.0 / 32.0).abs() < 1e-9);
+        assert!(chance(CERTAIN, CERTAIN / 2) < ALPHA && (chance(0, 0) - 1.0).abs() < 1e-9);
     }
 
     #[test]
