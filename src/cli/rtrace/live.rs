@@ -61,7 +61,7 @@ impl Rtrace<'_> {
         let reported = |event: &Event| match event {
             Event::Report(report) => report.stop_reason.is_some(),
             Event::FlowsReport(flows) => flows.all.stop_reason.is_some(),
-            Event::Change(_) | Event::Overdue(_) | Event::Waiting(_) | Event::Cycle(..) => false,
+            Event::Overdue(_) | Event::Waiting(_) | Event::Cycle(..) => false,
             _ => true,
         };
         Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))

@@ -49,6 +49,7 @@ impl Rtrace<'_> {
             mtu: self.args.packet.mtu,
             verbose: output.verbose,
             terminal,
+            events: self.args.live.is_live().then_some(offset),
         };
         let json =
             || TraceJsonOptions { program: program(), view, method_requested: chosen_method(self.args).name().into() };

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::engine::outcome::Subject;
 use crate::report::escape;
 use crate::report::trace::{Column, TraceView};
+use crate::report::words::LocalOffset;
 use crate::report::words::zone::Zone;
 use crate::trace::{Origins, Responder};
 use crate::types::Asn;
@@ -37,6 +38,8 @@ pub struct TraceTextOptions {
     pub verbose: bool,
     /// Whether there is a terminal for a line that says what is waited for.
     pub terminal: bool,
+    /// What happened stands below the report of a path that was watched, in this local time.
+    pub events: Option<LocalOffset>,
 }
 
 impl Default for TraceTextOptions {
@@ -53,6 +56,7 @@ impl Default for TraceTextOptions {
             mtu: false,
             verbose: false,
             terminal: false,
+            events: None,
         }
     }
 }
