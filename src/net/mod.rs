@@ -75,7 +75,7 @@ pub use sys::signal::{
     TerminalSignal, asked_to_end, die as die_by, hangups, hold as hold_ends, let_through as let_ends_through,
     survive_file_limits,
 };
-pub use terminal::{Terminal, TerminalInput, restore_terminal};
+pub use terminal::{Terminal, TerminalInput, finish_restoring, restore_terminal};
 
 /// Makes a file standard output.
 ///

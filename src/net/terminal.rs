@@ -26,6 +26,9 @@ const CONTRADICTIONS: u32 = 100;
 /// What the end of a live view must undo; `None` where nothing is to be undone. Panics end anywhere, so this is the process's.
 static UNDO: Mutex<Option<Undo>> = Mutex::new(None);
 
+/// What of it was not written, as the terminal did not read.
+static UNWRITTEN: Mutex<Option<(OwnedFd, &'static [u8])>> = Mutex::new(None);
+
 struct Undo {
     output: OwnedFd,
     modes: Option<(OwnedFd, Termios)>,
@@ -203,8 +206,30 @@ pub fn restore_terminal() {
             Err(_) => break,
         }
     }
+    let unwritten = (!rest.is_empty()).then_some((output, rest));
+    *UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner) = unwritten;
     if let Some((keys, modes)) = modes {
         let _ = termios::tcsetattr(&keys, OptionalActions::Now, &modes);
+    }
+}
+
+/// Writes what [`restore_terminal`] could not, however long the terminal takes to read again: for those who write to it next, and would
+/// wait for that anyway.
+pub fn finish_restoring() {
+    let unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some((output, mut rest)) = unwritten else { return };
+    let mut contradictions = 0;
+    while !rest.is_empty() && contradictions < CONTRADICTIONS {
+        match rustix::io::write(&output, rest) {
+            Ok(length) => rest = rest.get(length..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                contradictions += 1;
+                let _ = poll(&mut [PollFd::new(&output, PollFlags::OUT)], None);
+            }
+            // It has gone.
+            Err(_) => return,
+        }
     }
 }
 

@@ -75,6 +75,7 @@ pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
             net::die_by(&Control::Terminate);
         });
     }
+    net::finish_restoring();
     match played.ok().and_then(|played| played.error) {
         Some(error) => Err(refuse(error)),
         None => Ok(!shared.is_quiet()),

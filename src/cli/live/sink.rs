@@ -58,6 +58,7 @@ impl<E: Clone + Send + 'static, V: View<E> + 'static> Sink<E> for LiveSink<E, V>
 
     fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
         self.end();
+        net::finish_restoring();
         self.report.finish(&mut Streams { data: &mut self.data, talk: &mut self.talk })?;
         if self.shared.is_quiet() {
             return Ok(());
