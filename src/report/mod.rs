@@ -37,7 +37,8 @@ pub use sweep::{
     SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepStyle, SweepText,
 };
 pub use trace::changes::{path_name, sentence as change_sentence};
-pub use trace::findings::sentence as finding_sentence;
+pub use trace::findings::{rewritten as rewritten_sentence, sentence as finding_sentence};
+pub use trace::text::objects as extension_text;
 pub use trace::{
     Column, Figure, MovesJson, MovesNotSent, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions,
     TracePlain, TracePrometheus, TraceText, TraceTextOptions, TraceView,

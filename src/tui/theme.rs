@@ -51,7 +51,8 @@ impl Theme {
         match role {
             Role::Plain => plain,
             Role::Ok => colour(Color::Green, 36),
-            Role::Slow => colour(Color::Yellow, 227),
+            // Orange: yellow cannot be read on a light terminal.
+            Role::Slow => colour(Color::Yellow, 172),
             Role::Loss => colour(Color::Red, 166).patch(bold),
             Role::Limits | Role::Silent | Role::Dim => dim,
             Role::Change => colour(Color::Cyan, 74).patch(bold),
@@ -166,8 +167,12 @@ impl Environment {
         if mono { Theme::Mono } else { Theme::Default }
     }
 
-    /// Whether only ASCII is to be drawn: where the charset is not UTF-8, and where block elements may be two cells wide.
+    /// Whether only ASCII is to be drawn: where the charset is not UTF-8, where block elements may be two cells wide, and on the console of
+    /// Linux, whose fonts have few of them.
     pub fn is_ascii(&self) -> bool {
+        if self.term.as_deref() == Some("linux") {
+            return true;
+        }
         let Some(locale) = &self.locale else { return true };
         let charset = locale.split('.').nth(1).unwrap_or_default();
         let charset: String = charset.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -190,6 +195,12 @@ mod tests {
         assert!(seen.into_iter().all(ascii));
         let seen = [Some("C.UTF-8"), Some("en_US.UTF-8"), Some("de_DE.utf8"), Some("sr_RS.UTF-8@latin")];
         assert!(!seen.into_iter().any(ascii));
+        let console = Environment {
+            term: Some("linux".to_owned()),
+            locale: Some("C.UTF-8".to_owned()),
+            ..Environment::default()
+        };
+        assert!(console.is_ascii());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::engine::outcome::Field;
+use crate::engine::outcome::{Field, Rewritten};
 use crate::report::trace::numbers::{ranges, word};
 use crate::report::words::number::Millis;
 use crate::trace::{Finding, Narrowing};
@@ -119,6 +119,11 @@ fn list(responders: &[IpAddr]) -> String {
 
 fn hops(first: Ttl, last: Ttl) -> String {
     if first == last { format!("hop {first}") } else { format!("hops {first} to {last}") }
+}
+
+/// A field that is quoted with another value than it was sent with.
+pub fn rewritten(one: &Rewritten) -> String {
+    format!("{} {} quoted as {}", field_words(one.field), one.sent, one.quoted)
 }
 
 const fn field_words(field: Field) -> &'static str {

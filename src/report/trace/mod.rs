@@ -4,6 +4,7 @@ mod atlas;
 pub(super) mod changes;
 mod columns;
 mod csv;
+mod events;
 mod figures;
 pub(super) mod findings;
 mod flows;
@@ -15,7 +16,7 @@ mod options;
 mod plain;
 mod prometheus;
 mod table;
-mod text;
+pub(super) mod text;
 mod turns;
 
 use std::borrow::Cow;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::engine::outcome::{MethodKind, NotSent, Outcome, ProbeEvent, State, Subject, SubjectId};
+use crate::report::trace::events::{self, Happened};
 use crate::report::trace::findings;
 use crate::report::trace::options::{TraceTextOptions, named, with_zone};
 use crate::report::trace::turns::Turns;
@@ -32,6 +33,8 @@ pub struct TraceText {
     mtus: BTreeMap<SubjectId, Mtu>,
     /// Traces that wait for routers which may report a dead host.
     waiting: BTreeSet<SubjectId>,
+    /// What happened to the path of each report under way.
+    happened: BTreeMap<SubjectId, Happened>,
     /// The newest cycle of each report under way, and the last.
     cycles: BTreeMap<SubjectId, (u64, u64)>,
     status: StatusLine,
@@ -45,6 +48,7 @@ impl TraceText {
             turns: Turns::default(),
             mtus: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            happened: BTreeMap::new(),
             cycles: BTreeMap::new(),
             status: StatusLine::new(),
         }
@@ -125,6 +129,13 @@ impl TraceText {
 }
 
 impl TraceText {
+    /// What happened to the flows of a target that has ended, if that is wanted.
+    fn events(&mut self, flows: &[SubjectId]) -> String {
+        let happened: Vec<Happened> = flows.iter().map(|flow| self.happened.remove(flow).unwrap_or_default()).collect();
+        let happened: Vec<&Happened> = happened.iter().collect();
+        self.options.events.map_or_else(String::new, |offset| events::lines(&happened, offset))
+    }
+
     /// What is going on, if that takes a while.
     fn progress(&self) -> Option<String> {
         // The one that is last decides when the run is over.
@@ -165,7 +176,8 @@ impl Sink<Event> for TraceText {
                     self.cycles.remove(&report.began.subject.id);
                     // Flows have one table.
                     if self.options.view == TraceView::Report {
-                        self.turns.write(index, &table::table(&self.options, report), streams.data)?;
+                        let text = table::table(&self.options, report) + &self.events(&[report.began.subject.id]);
+                        self.turns.write(index, &text, streams.data)?;
                         self.turns.end(index, streams.data)?;
                     }
                     self.explain_end(&report.began.subject, reason, report.duration, streams)
@@ -181,7 +193,9 @@ impl Sink<Event> for TraceText {
             }
             Event::FlowsReport(flows) => {
                 let index = flows.all.began.subject.id.index() / flows.flows.len().max(1);
-                self.turns.write(index, &table::of_flows(&self.options, flows), streams.data)?;
+                let of: Vec<SubjectId> = flows.flows.iter().map(|flow| flow.began.subject.id).collect();
+                let text = table::of_flows(&self.options, flows) + &self.events(&of);
+                self.turns.write(index, &text, streams.data)?;
                 self.turns.end(index, streams.data)
             }
             Event::Waiting(subject) => {
@@ -192,7 +206,13 @@ impl Sink<Event> for TraceText {
                 self.cycles.insert(subject.id, (*number, *of));
                 Ok(())
             }
-            Event::NameWanted(_) | Event::Overdue(_) | Event::Change(_) => Ok(()),
+            Event::Change(change) => {
+                if self.options.events.is_some() {
+                    self.happened.entry(change.subject.id).or_default().add(change);
+                }
+                Ok(())
+            }
+            Event::NameWanted(_) | Event::Overdue(_) => Ok(()),
         }
     }
 
@@ -324,7 +344,8 @@ fn port_state(hop: &Hop, response: &Response<'_>) -> &'static str {
     }
 }
 
-fn objects(objects: &[Object]) -> String {
+/// Extension objects, as traceroute writes them.
+pub fn objects(objects: &[Object]) -> String {
     let shown: Vec<String> = objects.iter().map(object).collect();
     shown.join(";")
 }

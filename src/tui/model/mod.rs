@@ -61,6 +61,11 @@ impl Model {
         self.paths.chunk_by(move |one, next| target(one) == target(next))
     }
 
+    /// Whether there are several flows of each target.
+    pub const fn has_flows(&self) -> bool {
+        self.flows > 1
+    }
+
     /// Whether every path has ended.
     pub fn is_over(&self) -> bool {
         self.ended >= self.expected

@@ -12,6 +12,8 @@ use crate::tui::keys::{self, Action, Binding, Key};
 
 /// Rows of a page.
 pub const PAGE: isize = 10;
+/// Lines of the table of keys that can be scrolled away.
+const MOST_SCROLLED: usize = 100;
 /// The shortest interval that can be typed, in seconds.
 const LEAST_INTERVAL: f64 = 0.1;
 
@@ -94,8 +96,8 @@ pub struct Choices<O> {
     pub question: Option<Question<Asked<O>>>,
     /// How a run that is over is shown.
     pub replay: Option<String>,
-    /// Whether the table of keys is open.
-    help: bool,
+    /// How many lines of the table of keys are scrolled away, if it is open.
+    help: Option<usize>,
 }
 
 impl<O: OwnQuestion> Choices<O> {
@@ -110,7 +112,7 @@ impl<O: OwnQuestion> Choices<O> {
             events: false,
             question: None,
             replay: None,
-            help: false,
+            help: None,
         }
     }
 
@@ -121,8 +123,14 @@ impl<O: OwnQuestion> Choices<O> {
             return self.typed(question, key);
         }
         let action = keys::action(table, key);
-        if self.help && !matches!(action, Some(Action::Leave | Action::LeaveQuietly | Action::Suspend)) {
-            self.help = false;
+        if let Some(scrolled) = self.help
+            && !matches!(action, Some(Action::Leave | Action::LeaveQuietly | Action::Suspend))
+        {
+            self.help = match action {
+                Some(Action::Previous) => Some(scrolled.saturating_sub(1)),
+                Some(Action::Next) => Some((scrolled + 1).min(MOST_SCROLLED)),
+                _ => None,
+            };
             return Pressed::Done(Done::Here);
         }
         action.map_or(Pressed::Done(Done::Here), Pressed::Action)
@@ -165,7 +173,7 @@ impl<O: OwnQuestion> Choices<O> {
             Action::Reset => return Some(Done::Ask(Request::Change(RunChange::Reset))),
             Action::Redraw => return Some(Done::Ask(Request::Redraw)),
             Action::Suspend => return Some(Done::Ask(Request::Suspend)),
-            Action::Help => self.help = true,
+            Action::Help => self.help = Some(0),
             Action::Events => self.events = !self.events,
             Action::Interval => self.question = Some(Question::new(Asked::Interval)),
             Action::GoTo if self.replay.is_some() => self.question = Some(Question::new(Asked::Time)),
@@ -188,8 +196,8 @@ impl<O: OwnQuestion> Choices<O> {
             let question = self.question.as_ref().map(|question| (question.asked.text(), &*question.typed));
             footer::draw(paper, bottom, table, question);
         }
-        if self.help {
-            footer::help(paper, table);
+        if let Some(scrolled) = self.help {
+            footer::help(paper, table, scrolled);
         }
     }
 }

@@ -26,29 +26,41 @@ pub fn draw(
         return 0;
     }
     let subject = path.subject();
-    let name = match subject.address {
-        Some(address) if subject.numeric => address.to_string(),
-        Some(address) => format!("{} ({address})", escape(&subject.name)),
-        None => escape(&subject.name).into_owned(),
-    };
+    let names = names(subject);
     let tab = match model.targets().count() {
         ..2 => String::new(),
         all => format!("  {}/{all}", ui.target.min(all - 1) + 1),
     };
-    let how = format!("{}{tab}", method(subject));
+    let (method, flow) = (method(subject), flow(subject));
+    // Of one flow its number matters least, of several the method does.
+    let shorter = if model.has_flows() { format!("{flow}{tab}") } else { format!("  {method}{tab}") };
+    let hows = [format!("  {method}{flow}{tab}"), shorter, tab];
     let right = right(Some(model.interval.as_secs_f64()), model.running(at.mono), (now.wall, offset));
-    Headline { tool: "rtrace", name: &name, how: &how, right: &right }.draw(paper);
+    Headline { tool: "rtrace", names: &names, hows: &hows, right: &right }.draw(paper);
     let x = ui.common.replay.as_ref().map_or(1, |how| paper.text(1, 1, how, Role::Change) + 2);
     state(paper, x, (model, path), frozen, offset);
     2
+}
+
+/// What a target is called, the longest first.
+pub fn names(subject: &Subject) -> Vec<String> {
+    let name = escape(&subject.name);
+    match subject.address {
+        Some(address) if subject.numeric => vec![address.to_string()],
+        Some(address) => vec![format!("{name} ({address})"), name.into_owned()],
+        None => vec![name.into_owned()],
+    }
 }
 
 /// How a target is probed.
 pub fn method(subject: &Subject) -> String {
     let socket = subject.socket.map(|socket| format!(" {}", socket.name())).unwrap_or_default();
     let port = subject.port.map(|port| format!(" {port}")).unwrap_or_default();
-    let flow = subject.flow.map(|flow| format!("  flow {flow}")).unwrap_or_default();
-    format!("{}{port}{socket}{flow}", subject.method.name())
+    format!("{}{port}{socket}", subject.method.name())
+}
+
+fn flow(subject: &Subject) -> String {
+    subject.flow.map(|flow| format!("  flow {flow}")).unwrap_or_default()
 }
 
 /// The interval in seconds, if there is one, how long the run is on, and the time of day.
@@ -61,10 +73,10 @@ pub fn right(interval: Option<f64>, running: Duration, (now, offset): (WallTime,
 pub struct Headline<'a> {
     /// The program.
     pub tool: &'a str,
-    /// What is watched.
-    pub name: &'a str,
-    /// How.
-    pub how: &'a str,
+    /// What is watched, from the longest text to the shortest.
+    pub names: &'a [String],
+    /// How, from the longest text to the shortest.
+    pub hows: &'a [String],
     /// What stands at the right end.
     pub right: &'a str,
 }
@@ -76,13 +88,15 @@ impl Headline<'_> {
         let right = text::width(self.right);
         let keeps_right = room >= tool + right + 15;
         let left_room = if keeps_right { room - right } else { room };
-        let how = format!("  {}", self.how);
-        let how =
-            if tool + text::width(self.name).min(15) + text::width(&how) <= left_room { how } else { String::new() };
+        // A part of how it is probed goes before a part of the name does; a name is cut where nothing else helps.
+        let mut all = self.names.iter().flat_map(|name| self.hows.iter().map(move |how| (name.as_str(), how.as_str())));
+        let fits = |(name, how): &(&str, &str)| tool + text::width(name) + text::width(how) + 2 <= left_room;
+        let shortest = (self.names.last().map_or("", String::as_str), "");
+        let (name, how) = all.find(fits).unwrap_or(shortest);
         let x = paper.text(1, 0, self.tool, Role::Title) + 2;
-        let name_room = left_room.saturating_sub(x + text::width(&how) + 1);
-        let x = paper.text(x, 0, &text::shortened(self.name, name_room, paper.look.glyphs.ellipsis), Role::Plain);
-        paper.text(x, 0, &how, Role::Dim);
+        let name_room = left_room.saturating_sub(x + text::width(how) + 1);
+        let x = paper.text(x, 0, &text::shortened(name, name_room, paper.look.glyphs.ellipsis), Role::Plain);
+        paper.text(x, 0, how, Role::Dim);
         if keeps_right {
             paper.text(room - right, 0, self.right, Role::Dim);
         }

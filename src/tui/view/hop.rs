@@ -4,8 +4,8 @@ use super::choices::Names;
 use super::paper::Paper;
 use super::table::named;
 use super::ui::Ui;
-use crate::engine::outcome::{Outcome, ProbeEvent};
-use crate::report::printable;
+use crate::engine::outcome::{Field, Outcome, ProbeEvent};
+use crate::report::{extension_text, printable, rewritten_sentence};
 use crate::trace::watch::{ReportHop, ReportResponder};
 use crate::trace::{Origins, hops_back};
 use crate::tui::model::PathModel;
@@ -110,14 +110,12 @@ fn answer(event: &ProbeEvent, responder: &ReportResponder) -> Vec<String> {
         parts.push(format!("last ICMP {icmp_type}/{code}"));
     }
     if let Outcome::Error(error) = &event.outcome {
-        if let Some(tos) = error.quote.tos {
+        let rewritten = &error.quote.rewritten;
+        if let Some(tos) = error.quote.tos.filter(|_| rewritten.iter().all(|one| one.field != Field::Dscp)) {
             parts.push(format!("DSCP {} as quoted", tos.dscp().get()));
         }
-        let labels: Vec<String> =
-            error.extensions.iter().flat_map(|object| object.labels()).map(|entry| entry.label.to_string()).collect();
-        if !labels.is_empty() {
-            parts.push(format!("MPLS {}", labels.join(" ")));
-        }
+        parts.extend(rewritten.iter().map(rewritten_sentence));
+        parts.extend(error.extensions.iter().map(|object| extension_text(std::slice::from_ref(object))));
     }
     if let Some(delay) = event.delay {
         parts.push(format!("stamps {}", delay.stamp.name()));

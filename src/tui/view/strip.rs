@@ -1,5 +1,7 @@
 //! The strip of a series: one cell for a span of time, its height the slowest answer, its letter a loss.
 
+use std::time::Duration;
+
 use super::paper::Paper;
 use crate::tui::model::{Bin, History};
 use crate::tui::theme::Role;
@@ -29,6 +31,14 @@ impl Span {
         let auto = SPANS.iter().position(fits).unwrap_or(SPANS.len() - 1) as i32;
         let at = auto.saturating_add(shift).clamp(0, SPANS.len() as i32 - 1);
         Span { cell: SPANS.get(at as usize).copied().unwrap_or(60), cells }
+    }
+
+    /// The same for a series with a probe each `interval`: unless a finer one was chosen, no cell is shorter than that, as it would be empty
+    /// though nothing is wrong.
+    pub fn of_series(cells: usize, (window, shift): (u64, i32), interval: Option<Duration>) -> Span {
+        let seconds = interval.map_or(0, |interval| interval.as_millis().div_ceil(1000));
+        let least = u64::try_from(seconds).unwrap_or(u64::MAX).saturating_mul(cells as u64);
+        Span::over(cells, window.max(least), shift)
     }
 
     /// How far from the right end of the strip the cell is in which `at` was; `None` if it is not shown.
@@ -126,6 +136,10 @@ mod tests {
         assert_eq!(Span::over(200, 120, 0).cell, 1);
         assert_eq!((Span::over(24, 120, 1).cell, Span::over(24, 120, -1).cell), (10, 4));
         assert_eq!((Span::over(24, 120, -99).cell, Span::over(24, 120, 99).cell), (1, 1800));
+        let cell = |millis| Span::of_series(24, (24, 0), Some(Duration::from_millis(millis))).cell;
+        assert_eq!([cell(100), cell(1000), cell(1001), cell(3000), cell(16_000)], [1, 1, 2, 4, 30]);
+        let finer = Span::of_series(24, (24, -2), Some(Duration::from_secs(16)));
+        assert_eq!((finer.cell, Span::of_series(24, (24, 0), None).cell), (10, 1));
         let span = Span { cell: 5, cells: 4 };
         assert_eq!((span.back(at(12), at(10)), span.back(at(12), at(9))), (Some(0), Some(1)));
         assert_eq!((span.back(at(100), at(9)), span.back(at(1), at(9))), (None, None));

@@ -29,7 +29,7 @@ pub fn draw(
     let longest = lines.iter().filter_map(|&(at, line)| Some(width(rows.get(at)?, line))).max();
     let columns = if ui.has_numbers() { ui.columns.as_slice() } else { &[Column::Loss] };
     let layout = Layout::new(paper.width(), longest.unwrap_or(0), columns, ui.has_strip());
-    let span = Span::over(layout.strip, ui.common.window, ui.common.shift);
+    let span = Span::of_series(layout.strip, (ui.common.window, ui.common.shift), Some(model.interval));
     heading(paper, top, &layout, (model, path), (now, span));
     let room = bottom.saturating_sub(top + 1);
     let chosen = ui.selected_row(path).or_else(|| rows.len().checked_sub(1).filter(|_| room == 1));

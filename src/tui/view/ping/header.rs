@@ -5,7 +5,7 @@ use crate::tui::model::{PingModel, Presence, SeriesModel};
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::view::LocalOffset;
-use crate::tui::view::header::{Headline, clock, method, right};
+use crate::tui::view::header::{Headline, clock, method, names, right};
 use crate::tui::view::paper::Paper;
 use crate::types::{Now, escape};
 
@@ -20,17 +20,12 @@ pub fn draw(
     if paper.height() < 4 {
         return 0;
     }
-    let name = match model.series.as_slice() {
-        [] => String::new(),
-        [one] => {
-            let subject = &one.subject;
-            match subject.address.filter(|_| !subject.numeric) {
-                Some(address) => format!("{} ({address})", escape(&subject.name)),
-                None => ui.name(one, model),
-            }
-        }
-        [one, ..] if !model.labels.is_empty() => escape(&one.subject.name).into_owned(),
-        all => format!("{} targets", all.len()),
+    let names = match model.series.as_slice() {
+        [] => Vec::new(),
+        [one] if one.subject.address.is_some() && !one.subject.numeric => names(&one.subject),
+        [one] => vec![ui.name(one, model)],
+        [one, ..] if !model.labels.is_empty() => vec![escape(&one.subject.name).into_owned()],
+        all => vec![format!("{} targets", all.len())],
     };
     let how = match model.labels.len() {
         0 => model.series.first().map(|first| method(&first.subject)).unwrap_or_default(),
@@ -38,7 +33,7 @@ pub fn draw(
     };
     let interval = model.interval.map(|interval| interval.as_secs_f64());
     let right = right(interval, model.running(at.mono), (now.wall, offset));
-    Headline { tool: "rping", name: &name, how: &how, right: &right }.draw(paper);
+    Headline { tool: "rping", names: &names, hows: &[format!("  {how}"), String::new()], right: &right }.draw(paper);
     let mut x = ui.common.replay.as_ref().map_or(1, |how| paper.text(1, 1, how, Role::Change) + 2);
     for (mark, is_set) in [("PAUSED", model.paused), ("FROZEN", frozen)] {
         if is_set {

@@ -32,7 +32,7 @@ pub fn draw(
 ) {
     let longest = shown.iter().map(|series| text::width(&ui.name(series, model))).max().unwrap_or(0);
     let layout = Layout::new(paper.width(), longest, kind == Rows::WithStrips && ui.parts != Parts::Figures);
-    let span = Span::over(layout.strip, ui.common.window, ui.common.shift);
+    let span = Span::of_series(layout.strip, (ui.common.window, ui.common.shift), model.interval);
     heading(paper, top, &layout, model, (now, span));
     let selected = ui.selected.and_then(|id| shown.iter().position(|series| series.subject.id == id));
     let rows = window(shown.len(), bottom.saturating_sub(top + 1), selected, false);

@@ -182,7 +182,13 @@ impl Ui {
             Action::PageDown => self.select(model, PAGE),
             Action::First => self.select(model, isize::MIN),
             Action::Last => self.select(model, isize::MAX),
-            Action::Chart => self.open = self.selected,
+            Action::Chart if self.open.is_some() => self.open = None,
+            Action::Chart => {
+                if self.selected.is_none() {
+                    self.select(model, 1);
+                }
+                self.open = self.selected;
+            }
             Action::Close => self.close(),
             // Keys of other views.
             _ => {}
