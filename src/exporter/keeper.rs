@@ -257,6 +257,8 @@ impl Keeper {
                 let found = net::resolve_in_place(&entry.wanted.host, entry.wanted.family);
                 let change = self.looked_up(&entry, found, Duration::ZERO);
                 changes.push((entry, change));
+            } else {
+                self.make(&config, |make| entry.begin(make));
             }
         }
         self.spread(changes);
@@ -289,10 +291,13 @@ impl Keeper {
     }
 
     fn looked_up(&self, entry: &Entry, found: Result<Resolved, ResolveError>, took: Duration) -> Changes {
-        let config = self.shared.config();
+        self.make(&self.shared.config(), |make| entry.looked_up(found, took, net::now().mono, make))
+    }
+
+    /// Makes series, with keys of their own.
+    fn make<T>(&self, config: &Config, of: impl FnOnce(&mut Maker<'_>) -> T) -> T {
         let mut next = lock(&self.shared.next_key);
-        let mut make = Maker { next: &mut next, options: &config.metrics, forget: config.forget };
-        entry.looked_up(found, took, net::now().mono, &mut make)
+        of(&mut Maker { next: &mut next, options: &config.metrics, forget: config.forget })
     }
 
     fn take(&mut self, Answer { entry, found, took }: Answer) {

@@ -120,6 +120,14 @@ impl Entry {
         }
     }
 
+    /// Gives it a series, as down, until it is known which addresses it has: however long that takes, it is not missing.
+    pub fn begin(&self, make: &mut Maker<'_>) {
+        let mut state = lock(&self.state);
+        if state.series.is_empty() {
+            state.series.push(make.series(&self.wanted, None));
+        }
+    }
+
     /// Takes the answer to a lookup.
     pub fn looked_up(
         &self,
@@ -384,6 +392,19 @@ mod tests {
         test.answer(failed(true), 3900);
         assert_eq!(test.addresses(), [""]);
         assert_eq!(test.answer(found(&["192.0.2.1"]), 4000), (vec![1], vec![2]));
+    }
+
+    #[test]
+    fn a_name_that_is_being_looked_up_has_a_series_until_it_has_an_address() {
+        let mut test = Test::new("first");
+        let mut make = Maker { next: &mut test.next, options: &test.config.metrics, forget: test.config.forget };
+        test.entry.begin(&mut make);
+        test.entry.begin(&mut make);
+        assert_eq!(test.addresses(), [""]);
+        assert!(!test.entry.is_resolved());
+        assert_eq!(test.answer(found(&["192.0.2.1"]), 0), (vec![2], vec![1]));
+        assert_eq!(test.addresses(), ["192.0.2.1"]);
+        assert_eq!(test.entry.state().address_changes, 0);
     }
 
     #[test]
