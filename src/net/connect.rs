@@ -37,11 +37,11 @@ pub enum Progress {
 }
 
 /// Begins to open the connection to `to` of an order to a lane with this plan, on a `spare` socket that was made for equal orders if
-/// there is one.
+/// there is one. It remains if the attempt cannot begin.
 ///
 /// # Errors
 /// Why it cannot begin: EMFILE, EADDRNOTAVAIL, ENETUNREACH, EACCES …; ENOENT and EAGAIN (its queue is full) of a local socket.
-pub fn begin(plan: &LanePlan, open: &Open, to: &Endpoint, spare: Option<Socket>) -> Result<Begun, OsError> {
+pub fn begin(plan: &LanePlan, open: &Open, to: &Endpoint, spare: &mut Option<Socket>) -> Result<Begun, OsError> {
     match (plan.protocol, to) {
         (Protocol::Tcp, Endpoint::Ip(to)) => begin_tcp(plan, open, *to, spare),
         (Protocol::Unix, Endpoint::Unix(path)) => {
@@ -95,7 +95,7 @@ fn refit(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), OpenFa
     Ok(())
 }
 
-fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: Option<Socket>) -> Result<Begun, OsError> {
+fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: &mut Option<Socket>) -> Result<Begun, OsError> {
     let header = &open.header;
     if to.family() != plan.family {
         return Err(OsError::EAFNOSUPPORT);
@@ -103,26 +103,27 @@ fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: Option<Socket>
     if header.ttl == Some(Ttl::new(0)) || header.from.is_some_and(|from| Family::of(from) != plan.family) {
         return Err(OsError::EINVAL);
     }
-    let socket = match spare {
-        Some(spare) if plan.source_port.is_some() => {
-            refit(&spare, plan, header).map_err(|(_, error)| error)?;
-            spare
-        }
+    let mut made = None;
+    let socket = match &*spare {
         Some(spare) => spare,
-        None => tcp_socket(plan, header).map_err(|(_, error)| error)?,
+        None => &*made.insert(tcp_socket(plan, header).map_err(|(_, error)| error)?),
     };
+    if spare.is_some() && plan.source_port.is_some() {
+        refit(socket, plan, header).map_err(|(_, error)| error)?;
+    }
     let flow_label = header.flow_label.or(plan.header.flow_label);
     let name = name(to, flow_label);
     let mut stamp = Stamp::user(clock::now());
-    let mut begun = connect(&socket, &name);
+    let mut begun = connect(socket, &name);
     if let (Err(OsError::EINVAL), Some(label)) = (begun, flow_label) {
         // A process on this host holds a label exclusively, so that every label needs a lease.
         option::lease_flow_label(socket.as_fd(), label, to.address)?;
         stamp = Stamp::user(clock::now());
-        begun = connect(&socket, &name);
+        begun = connect(socket, &name);
     }
     let progress = begun?;
     let local = socket.local_addr()?.as_socket().map(IpEndpoint::from);
+    let socket = spare.take().or(made).ok_or(OsError::EINVAL)?;
     Ok(Begun { socket, stamp, local, progress })
 }
 

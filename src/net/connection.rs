@@ -1,6 +1,7 @@
 //! One connection: its socket, its state, and what it has still to send: [`Connection`].
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -127,9 +128,10 @@ impl Connection {
         }
     }
 
-    /// The same on a spare socket, which the poller watches already.
-    pub fn on_spare(self, watched: Option<EventFlags>) -> Self {
-        Connection { watched, ..self }
+    /// The same on a spare socket, which the poller watches already, and which is bound to `from`.
+    pub fn on_spare(self, watched: Option<EventFlags>, from: Option<IpAddr>) -> Self {
+        let spare_for = self.spare_for.map(|header| Header { from, ..header });
+        Connection { watched, spare_for, ..self }
     }
 
     /// Updates what the poller watches it for.

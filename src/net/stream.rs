@@ -26,6 +26,9 @@ const ACCEPTS: usize = 64;
 /// Sockets kept for another attempt at most.
 const SPARES: usize = 64;
 
+/// The first port that takes no privilege.
+const FIRST_FOR_ALL: u16 = 1024;
+
 /// The connections, by numbers that are given again only with their socket, once everything the poller said of it was
 /// handled: an event of a closed connection never reaches another.
 #[derive(Debug, Default)]
@@ -71,11 +74,16 @@ impl Streams {
         if token.get() & ACCEPTED != 0 || self.numbers.contains_key(&token) {
             return Err(OsError::EINVAL);
         }
-        let (kept, spare) = match self.take_spare(plan, open) {
-            Some((number, spare)) => (Some((number, spare.watched)), Some(spare.socket)),
+        let (kept, mut spare) = match self.take_spare(plan, open) {
+            Some((number, Spare { header, socket, watched, .. })) => (Some((number, watched, header)), Some(socket)),
             None => (None, None),
         };
-        let Begun { socket, stamp, local, progress } = connect::begin(plan, open, &to, spare)?;
+        let begun = connect::begin(plan, open, &to, &mut spare);
+        if let (Some((number, watched, header)), Some(socket), true) = (kept, spare, plan.source_port.is_some()) {
+            // Its port may have taken a privilege, and there is no other.
+            self.spares.push((number, Spare { lane: open.lane, header, socket, watched }));
+        }
+        let Begun { socket, stamp, local, progress } = begun?;
         let began = stamp.user.mono;
         let sent = Inbound::Sent(Sent { token, stamp, scheduled: None, local });
         let stamp = Stamp::user(clock::now());
@@ -91,8 +99,8 @@ impl Streams {
             }
         };
         match kept {
-            Some((number, watched)) => {
-                let mut connection = connection.on_spare(watched);
+            Some((number, watched, header)) => {
+                let mut connection = connection.on_spare(watched, header.from);
                 connection.watch(number, poller)?;
                 self.insert(number, connection);
             }
@@ -219,8 +227,12 @@ impl Streams {
     fn take_spare(&mut self, plan: &LanePlan, open: &Open) -> Option<(u64, Spare)> {
         let bound = plan.source_port.is_some();
         let same = |header: &Header| *header == open.header || bound && header.from == open.header.from;
-        let fits = |(_, spare): &(u64, Spare)| spare.lane == open.lane && same(&spare.header);
-        let at = self.spares.iter().rposition(fits)?;
+        let of_lane = |spare: &Spare| spare.lane == open.lane;
+        let fits = |(_, spare): &(u64, Spare)| of_lane(spare) && same(&spare.header);
+        // No other socket can have a port that took a privilege. What is bound to no address gets the source of its route.
+        let is_scarce = plan.source_port.is_some_and(|port| port.get() < FIRST_FOR_ALL);
+        let may_do = |(_, spare): &(u64, Spare)| is_scarce && of_lane(spare) && spare.header.from.is_none();
+        let at = self.spares.iter().rposition(fits).or_else(|| self.spares.iter().rposition(may_do))?;
         Some(self.spares.swap_remove(at))
     }
 

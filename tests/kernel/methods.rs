@@ -261,9 +261,9 @@ fn one_source_port_below_1024_serves_every_connection_of_root() {
             (&["--tcp=81"], [0, 3, 0, 0]),
             (&["--tcp=82"], [0, 0, 0, 3]),
         ];
-        for (arguments, expected) in states {
-            let pinned = ["--sport=777", &address];
-            let (run, summary) = probes("-c3", &lab, Privilege::Root, &[arguments, &pinned].concat());
+        let pins = [&["--sport=777"][..], &["--sport=777", "-Iright"]];
+        for (pinned, (arguments, expected)) in pins.into_iter().flat_map(|pinned| states.map(|state| (pinned, state))) {
+            let (run, summary) = probes("-c3", &lab, Privilege::Root, &[arguments, pinned, &[&address]].concat());
             assert_eq!((counts(&summary), &summary["send_failed"]), (expected, &0.into()), "{run:#?}");
             let events = run.objects("reply").into_iter().chain(run.objects("error")).chain(run.objects("timeout"));
             assert!(events.into_iter().all(|event| event["source_port"] == 777), "{run:#?}");
@@ -271,6 +271,23 @@ fn one_source_port_below_1024_serves_every_connection_of_root() {
         let refused = lab.host().run(Tool::Rping, Privilege::Nothing, &["-c1", "--sport=777", "--tcp=443", &address]);
         assert_eq!((refused.code(), &*refused.stdout), (2, ""), "{refused:#?}");
         assert!(refused.stderr.contains("bind: Permission denied\n  to allow ports below 1024: "), "{refused:#?}");
+    }
+}
+
+#[test]
+fn a_source_port_below_1024_serves_again_once_there_is_a_route() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    for (address, length) in [(lab.target_v4(), 32), (lab.target_v6(), 128)] {
+        let arguments = ["--sport=777", "--tcp=81", "-i0.1", &address];
+        let mut run = lab.host().start(Tool::Rping, Privilege::Root, &arguments);
+        run.until(Source::Data, "tcp_seq=1 state=refused");
+        lab.host().sh(&format!("ip route add unreachable {address}/{length}"));
+        run.until(Source::Talk, "rping: sending");
+        lab.host().sh(&format!("ip route del unreachable {address}/{length}"));
+        (0..3).for_each(|_| run.until(Source::Data, "state=refused"));
+        run.signal("INT");
+        let run = run.finish();
+        assert!(!run.stderr.contains("Permission denied"), "{run:#?}");
     }
 }
 
