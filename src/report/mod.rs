@@ -12,6 +12,7 @@ mod doctor;
 mod fixture;
 mod fping;
 mod json;
+mod not_sent;
 mod part;
 mod ping;
 mod pong;
@@ -27,21 +28,24 @@ pub use contrast::{ContrastCsv, ContrastJson, ContrastPlain, ContrastText};
 pub use difference::difference;
 pub use doctor::{AddressRoute, Aimed, Check, Diagnosis, Health};
 pub use fping::{FpingNames, FpingOptions, FpingStamp, FpingText};
+pub use not_sent::LinesOfNotSent;
 pub use part::Part;
+pub use ping::begins_not_to_send as ping_begins_not_to_send;
 pub use ping::{
-    ChangesCsv, ChangesJson, ChangesNotSent, ChangesText, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPlain,
-    PingPrometheus, PingText, PingTextOptions, ShownSource, Timestamps, presence_sentence,
+    ChangesCsv, ChangesJson, ChangesText, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPlain, PingPrometheus,
+    PingText, PingTextOptions, ShownSource, Timestamps, presence_sentence,
 };
 pub use pong::{PongJson, PongText};
 pub use sweep::{
     SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepStyle, SweepText,
 };
+pub use trace::begins_not_to_send as trace_begins_not_to_send;
 pub use trace::changes::{path_name, sentence as change_sentence};
 pub use trace::findings::{rewritten as rewritten_sentence, sentence as finding_sentence};
 pub use trace::text::objects as extension_text;
 pub use trace::{
-    Column, Figure, MovesJson, MovesNotSent, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions,
-    TracePlain, TracePrometheus, TraceText, TraceTextOptions, TraceView,
+    Column, Figure, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain,
+    TracePrometheus, TraceText, TraceTextOptions, TraceView,
 };
 pub use words::message::not_sent_sentence;
 pub use words::{LocalOffset, Moment, StatusLine};

@@ -8,9 +8,9 @@ use crate::cli::rping::facts::Facts;
 use crate::cli::rping::run::Rping;
 use crate::ping::{Event, Pace, contrast};
 use crate::report::{
-    ChangesCsv, ChangesJson, ChangesNotSent, ChangesText, ContrastCsv, ContrastJson, ContrastText, Ended, Failures,
+    ChangesCsv, ChangesJson, ChangesText, ContrastCsv, ContrastJson, ContrastText, Ended, Failures, LinesOfNotSent,
     LocalOffset, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPrometheus, PingText, PingTextOptions, SweepBrief,
-    SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepText,
+    SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepText, ping_begins_not_to_send,
 };
 use crate::sweep;
 use crate::types::Family;
@@ -34,7 +34,10 @@ impl Rping<'_> {
                 Format::Csv => Some(Box::new(ChangesCsv::default())),
                 Format::Prometheus | Format::Influx | Format::Atlas => None,
             })?;
-            return Ok(self.with_failures(Box::new(ChangesNotSent::new(self.program, sink)), Event::ended));
+            return Ok(self.with_failures(
+                Box::new(LinesOfNotSent::new(self.program, sink, ping_begins_not_to_send())),
+                Event::ended,
+            ));
         }
         let several = facts.targets > 1 || self.args.socket.re_resolve.is_some();
         let sink = format.sink(|format| match format {

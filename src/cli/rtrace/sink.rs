@@ -5,8 +5,8 @@ use crate::cli::error::CliError;
 use crate::cli::rtrace::args::chosen_method;
 use crate::cli::rtrace::run::Rtrace;
 use crate::report::{
-    Failures, LocalOffset, MovesJson, MovesNotSent, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson,
-    TraceJsonOptions, TracePrometheus, TraceText, TraceTextOptions, TraceView,
+    Failures, LinesOfNotSent, LocalOffset, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson,
+    TraceJsonOptions, TracePrometheus, TraceText, TraceTextOptions, TraceView, trace_begins_not_to_send,
 };
 use crate::trace::Event;
 
@@ -33,7 +33,7 @@ impl Rtrace<'_> {
                 Format::Json => Some(Box::new(MovesJson)),
                 _ => None,
             })?;
-            return Ok(failures(Box::new(MovesNotSent::new(self.program, sink))));
+            return Ok(failures(Box::new(LinesOfNotSent::new(self.program, sink, trace_begins_not_to_send()))));
         }
         let (output, program) = (&self.args.output, || self.program.into());
         let view = self.view();

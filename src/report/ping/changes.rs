@@ -13,6 +13,7 @@ use crate::engine::send_errors::Unsent;
 use crate::metrics::PresenceChange;
 use crate::ping::{Change, Event};
 use crate::report::json::line;
+use crate::report::not_sent::BeginsNotToSend;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::words::csv::{record, text};
 use crate::report::words::message::not_sent_sentence;
@@ -22,42 +23,20 @@ use crate::types::WallTime;
 /// The columns of a change.
 const COLUMNS: &str = "time,target,address,method,change,since,outage_ms,lost\n";
 
-/// What is written of changes, and on standard error a line when this host begins not to send to a target: as long as it does
-/// not, nothing is known of that target.
-pub struct ChangesNotSent {
-    program: Box<str>,
-    unsent: HashMap<SubjectId, Unsent>,
-    changes: Box<dyn Sink<Event> + Send>,
-}
-
-impl ChangesNotSent {
-    /// The lines of `program` beside what writes the changes.
-    pub fn new(program: &str, changes: Box<dyn Sink<Event> + Send>) -> Self {
-        ChangesNotSent { program: program.into(), unsent: HashMap::new(), changes }
-    }
-}
-
-impl Sink<Event> for ChangesNotSent {
-    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        if let Event::Ended(summary) = event {
-            self.unsent.remove(&summary.subject.id);
+/// When this host begins not to send to a target.
+pub fn begins_not_to_send() -> Box<BeginsNotToSend<Event>> {
+    let mut unsent: HashMap<SubjectId, Unsent> = HashMap::new();
+    Box::new(move |event| match event {
+        Event::Ended(summary) => {
+            unsent.remove(&summary.subject.id);
+            None
         }
-        if let Event::Probe(event) = event
-            && let Some(error) = self.unsent.entry(event.subject.id).or_default().take(event)
-        {
-            let target = escape(&event.subject.target);
-            writeln!(streams.talk, "{}: {target}: {}", self.program, not_sent_sentence(error))?;
+        Event::Probe(event) => {
+            let error = unsent.entry(event.subject.id).or_default().take(event)?;
+            Some((event.subject.target.as_ref().into(), not_sent_sentence(error)))
         }
-        self.changes.event(event, streams)
-    }
-
-    fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
-        self.changes.idle(streams)
-    }
-
-    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
-        self.changes.finish(streams)
-    }
+        _ => None,
+    })
 }
 
 /// One line for each change.

@@ -10,7 +10,8 @@ mod plain;
 mod prometheus;
 mod text;
 
-pub use changes::{ChangesCsv, ChangesJson, ChangesNotSent, ChangesText, presence_sentence};
+pub use changes::begins_not_to_send;
+pub use changes::{ChangesCsv, ChangesJson, ChangesText, presence_sentence};
 pub use csv::PingCsv;
 pub(super) use csv::TARGET;
 pub(super) use figures::{Run, labels};

@@ -26,7 +26,7 @@ pub use columns::{Column, Figure};
 pub use csv::TraceCsv;
 pub use influx::TraceInflux;
 pub use json::{TraceJson, TraceJsonOptions};
-pub use moves::{MovesJson, MovesNotSent, MovesText};
+pub use moves::{MovesJson, MovesText, begins_not_to_send};
 pub use options::TraceTextOptions;
 pub use plain::TracePlain;
 pub use prometheus::TracePrometheus;

@@ -5,6 +5,7 @@ use std::io;
 use serde::ser::SerializeMap;
 
 use crate::report::json::line;
+use crate::report::not_sent::BeginsNotToSend;
 use crate::report::trace::changes;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams, escape};
@@ -16,38 +17,13 @@ fn moved(event: &Event) -> Option<&Change> {
     if let Event::Change(change) = event { Some(&**change).filter(|change| change.kind.is_of_path()) } else { None }
 }
 
-/// What is written of changes, and on standard error a line when this host begins not to send along a path: as long as it does not,
-/// nothing is known of that path.
-pub struct MovesNotSent {
-    program: Box<str>,
-    moves: Box<dyn Sink<Event> + Send>,
-}
-
-impl MovesNotSent {
-    /// The lines of `program` beside what writes the changes.
-    pub fn new(program: &str, moves: Box<dyn Sink<Event> + Send>) -> Self {
-        MovesNotSent { program: program.into(), moves }
-    }
-}
-
-impl Sink<Event> for MovesNotSent {
-    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        if let Event::Change(change) = event
-            && let ChangeKind::SendFailed { .. } = change.kind
-        {
-            let (target, why) = (escape(&change.subject.target), changes::sentence(&change.kind));
-            writeln!(streams.talk, "{}: {target}: {why}", self.program)?;
-        }
-        self.moves.event(event, streams)
-    }
-
-    fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
-        self.moves.idle(streams)
-    }
-
-    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
-        self.moves.finish(streams)
-    }
+/// When this host begins not to send along a path.
+pub fn begins_not_to_send() -> Box<BeginsNotToSend<Event>> {
+    Box::new(|event| {
+        let Event::Change(change) = event else { return None };
+        let begins = matches!(change.kind, ChangeKind::SendFailed { .. });
+        begins.then(|| (change.subject.target.as_ref().into(), changes::sentence(&change.kind)))
+    })
 }
 
 /// One line for each.
