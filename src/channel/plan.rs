@@ -88,6 +88,13 @@ pub struct Zones {
     pub v6: Box<str>,
 }
 
+impl Default for Zones {
+    /// Those of Team Cymru, which answer everyone.
+    fn default() -> Self {
+        Zones { v4: "origin.asn.cymru.com".into(), v6: "origin6.asn.cymru.com".into() }
+    }
+}
+
 impl Zones {
     /// The zone that names systems, as `AS64500` below it: that for IPv4 addresses without a first label `origin` or `origin6`.
     pub fn of_systems(&self) -> &str {

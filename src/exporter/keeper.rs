@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::config::{Config, Stamped, System, Wanted};
+use super::config::{Config, PathProbes, Stamped, System, Wanted};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
 use super::paths::{self, PathOptions};
 use super::prober::{Command, Health, Key, lock};
-use super::sizes;
+use super::sizes::{self, Purpose, Search};
 use super::targets::{Changes, Entry, Maker, Series, Targets};
 use crate::channel::{Control, PostControl, ResolveError, Resolved};
 use crate::net;
@@ -196,9 +196,14 @@ impl Keeper {
         // If they cannot be read, that is said once.
         self.lists = self.lists.iter().map(Stamped::again).collect();
         let loaded = Config::load(&self.files, &self.arguments, &system);
-        let loaded = loaded.and_then(|config| match self.needs_allow && config.probe.allow.is_empty() {
-            true => Err("without probe.allow, /probe would be open to every client that reaches it".to_owned()),
-            false => Ok(config),
+        let loaded = loaded.and_then(|config| {
+            if self.needs_allow && config.probe.allow.is_empty() {
+                return Err("without probe.allow, /probe would be open to every client that reaches it".to_owned());
+            }
+            match self.shared.paths.lanes.missing_mark(&config.marks()) {
+                Some(mark) => Err(format!("mark {mark}: no module had it at the start; it needs a restart")),
+                None => Ok(config),
+            }
         });
         self.shared.reloaded.store(loaded.is_ok(), Ordering::Relaxed);
         match loaded {
@@ -361,12 +366,12 @@ impl Keeper {
 
     fn follow(&self, entry: &Entry, series: &Series) -> Option<paths::Command> {
         let (wanted, endpoint) = (&entry.wanted, series.endpoint?);
-        let lanes = &self.shared.paths.lanes;
+        let (lanes, PathProbes { max_ttl, flow, .. }) = (&self.shared.paths.lanes, wanted.module.path()?);
         lock(&series.figures).probed = true;
         Some(paths::Command::Follow {
             key: series.key,
             target: Box::new(lanes.target(&wanted.text, endpoint, &wanted.module)),
-            options: PathOptions { max_ttl: wanted.module.path()?.max_ttl, interval: wanted.interval },
+            options: PathOptions { max_ttl, flow, interval: wanted.interval },
             phase: entry.phase(Some(endpoint.address), &self.host),
             figures: Arc::clone(&series.figures),
         })
@@ -375,12 +380,13 @@ impl Keeper {
     fn search(&self, entry: &Entry, series: &Series) -> Option<sizes::Command> {
         let (wanted, endpoint) = (&entry.wanted, series.endpoint?);
         let path = wanted.module.path().filter(|path| path.mtu)?;
-        Some(sizes::Command::Search {
+        Some(sizes::Command::Search(Box::new(Search {
             key: series.key,
-            target: Box::new(self.shared.sizes.lanes.whole(&wanted.text, endpoint)),
+            target: self.shared.sizes.lanes.whole(&wanted.text, endpoint),
             max_ttl: path.max_ttl,
-            figures: Arc::clone(&series.figures),
-        })
+            flow: path.flow,
+            purpose: Purpose::Series(Arc::clone(&series.figures)),
+        })))
     }
 
     /// `last` is the spec of the one before, which most share.

@@ -1,5 +1,6 @@
 //! Which sockets probe what: [`Lanes`].
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::config::Module;
@@ -34,35 +35,56 @@ enum Use {
     Paths,
 }
 
+/// A lane that modules may ask for: its protocol, what it is for, its family and the firewall mark of its packets.
+type Kind = (Protocol, Use, Family, Option<u32>);
+
+/// Every kind, where modules have these marks.
+fn kinds(marks: &BTreeSet<u32>) -> impl Iterator<Item = Kind> {
+    let unmarked = KINDS.map(|(protocol, purpose)| (protocol, purpose, None)).into_iter();
+    let marked = marks.iter().flat_map(|&mark| {
+        let with_marks = KINDS.into_iter().filter(|(protocol, _)| *protocol != Protocol::Tcp);
+        with_marks.map(move |(protocol, purpose)| (protocol, purpose, Some(mark)))
+    });
+    let both = |(protocol, purpose, mark)| [Family::V4, Family::V6].map(|family| (protocol, purpose, family, mark));
+    unmarked.chain(marked).flat_map(both)
+}
+
 /// Every lane that any module may ask for: what is not opened at the start cannot be opened later, when privileges are gone.
 /// `rate` is how many probes leave each second, about.
-pub fn plan(rate: f64) -> Vec<LanePlan> {
+pub fn plan(rate: f64, marks: &BTreeSet<u32>) -> Vec<LanePlan> {
     let send_stamps = if rate < STAMPED_BELOW { SendStamps::Kernel } else { SendStamps::User };
-    let lane = |(protocol, purpose): (Protocol, Use), family| LanePlan {
+    let lane = |(protocol, purpose, family, mark): Kind| LanePlan {
         send_stamps: if protocol == Protocol::Tcp { SendStamps::None } else { send_stamps },
         receive_buffer: Some(RECEIVE_BUFFER),
         fragmentation: (purpose == Use::Whole).then_some(Fragmentation::Probe),
         own_headers: purpose == Use::Paths,
+        mark,
         ..LanePlan::new(family, protocol, SocketChoice::Auto)
     };
-    KINDS.into_iter().flat_map(|kind| [Family::V4, Family::V6].map(|family| lane(kind, family))).collect()
+    kinds(marks).map(lane).collect()
 }
 
 /// The lanes of one prober.
 pub struct Lanes {
-    open: Vec<(Protocol, Use, Family, LaneId, Profile)>,
+    open: Vec<(Kind, LaneId, Profile)>,
+    marks: BTreeSet<u32>,
     source_for: SourceLookup,
 }
 
 impl Lanes {
-    /// Those that were opened by [`plan`].
-    pub fn new(opened: &OpenedLanes) -> Self {
-        let planned = KINDS.into_iter().flat_map(|kind| [Family::V4, Family::V6].map(|family| (kind, family)));
-        let open = planned.zip(&opened.lanes).filter_map(|(((protocol, purpose), family), lane)| {
+    /// Those that were opened by [`plan`] with these marks.
+    pub fn new(opened: &OpenedLanes, marks: &BTreeSet<u32>) -> Self {
+        let open = kinds(marks).zip(&opened.lanes).filter_map(|(kind, lane)| {
             let lane = *lane.as_ref().ok()?;
-            Some((protocol, purpose, family, lane, *opened.channel.profile(lane)))
+            Some((kind, lane, *opened.channel.profile(lane)))
         });
-        Lanes { open: open.collect(), source_for: std::sync::Arc::clone(&opened.source_for) }
+        let source_for = std::sync::Arc::clone(&opened.source_for);
+        Lanes { open: open.collect(), marks: marks.clone(), source_for }
+    }
+
+    /// The first of these marks without lanes.
+    pub fn missing_mark(&self, marks: &BTreeSet<u32>) -> Option<u32> {
+        marks.difference(&self.marks).next().copied()
     }
 
     /// A target with its route, as far as there is one now; the kernel chooses anew for each probe.
@@ -72,18 +94,17 @@ impl Lanes {
             _ if module.whole => Use::Whole,
             _ => Use::Any,
         };
-        self.over((module.protocol(), purpose), text, endpoint)
+        self.over((module.protocol(), purpose, endpoint.family(), module.mark), text, endpoint)
     }
 
     /// The same for packets of ICMP that are not to be cut in pieces.
     pub fn whole(&self, text: &str, endpoint: IpEndpoint) -> Target {
-        self.over((Protocol::Icmp, Use::Whole), text, endpoint)
+        self.over((Protocol::Icmp, Use::Whole, endpoint.family(), None), text, endpoint)
     }
 
-    fn over(&self, (protocol, purpose): (Protocol, Use), text: &str, endpoint: IpEndpoint) -> Target {
-        let wanted = (protocol, purpose, endpoint.family());
-        let destination = match self.open.iter().find(|(of, purpose, family, ..)| (*of, *purpose, *family) == wanted) {
-            Some(&(_, _, _, lane, profile)) => {
+    fn over(&self, wanted: Kind, text: &str, endpoint: IpEndpoint) -> Target {
+        let destination = match self.open.iter().find(|(kind, ..)| *kind == wanted) {
+            Some(&(_, lane, profile)) => {
                 let source: Option<IpAddr> = (self.source_for)(lane, endpoint).ok();
                 Destination::Reachable { endpoint, source, lane, profile }
             }

@@ -24,6 +24,7 @@ pub struct Measurement {
     pub measured: Option<Measured>,
     /// Of a trace.
     pub traced: Option<Traced>,
+    pub path_mtu: Option<u32>,
     /// Why there is nothing to probe.
     pub error: Option<String>,
 }
@@ -132,6 +133,9 @@ impl Source for Measurement {
         to.gauge("probe_ip_protocol", "Whether the address is of IP version 4 or 6", version)?;
         to.gauge("probe_success", "Whether the measurement succeeded", f64::from(self.is_success()))?;
         self.traced.as_ref().map_or(Ok(()), |traced| write_trace(to, traced))?;
+        if let Some(mtu) = self.path_mtu {
+            to.gauge("probe_path_mtu_bytes", "Largest packets that pass to the destination", f64::from(mtu))?;
+        }
         measured.map_or(Ok(()), |measured| self.write_ours(to, measured))
     }
 }

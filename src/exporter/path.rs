@@ -1,12 +1,12 @@
 //! What is known of the path to a target: [`Path`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::engine::outcome::ProbeEvent;
 use crate::trace::path_hash;
 use crate::trace::watch::{Change, ChangeKind, Report};
-use crate::types::{Rtt, Ttl};
+use crate::types::{Asn, Rtt, Ttl};
 
 /// As many cycles are looked back on.
 const CYCLES: usize = 20;
@@ -21,6 +21,8 @@ pub struct Path {
     pub length: Option<u8>,
     /// The routers that are on it, all of them where several take turns, and the destination.
     pub routers: Routers,
+    /// What is known of them, as far as that is looked up: the name, and the first system that announces the address.
+    pub facts: HashMap<IpAddr, (Option<Box<str>>, Option<Asn>)>,
     /// The largest packets that pass all the way, where that is known.
     pub mtu: Option<u32>,
     /// Round-trip times of the newest answers, by TTL.
@@ -52,6 +54,9 @@ impl Path {
             routers.insert(length, vec![target]);
         }
         self.routers = routers;
+        let responders = report.hops.iter().flat_map(|hop| &hop.responders).map(|one| &one.responder);
+        let known = responders.map(|one| (one.address, (one.name.clone(), one.system())));
+        self.facts = known.filter(|(_, (name, system))| name.is_some() || system.is_some()).collect();
         let counts = report.hops.iter().map(|hop| (hop.ttl.get(), (hop.received, hop.missing()))).collect();
         let received = report.received;
         let decided = received + report.lost + report.unreachable + report.send_failed;
@@ -135,8 +140,9 @@ mod tests {
     use super::*;
     use crate::engine::outcome::{MethodKind, Subject, SubjectId};
     use crate::engine::{Destination, Target};
-    use crate::trace::watch::ReportHop;
-    use crate::trace::{Began, Finding};
+    use crate::exporter::figures::tests::event;
+    use crate::trace::watch::{ReportHop, ReportResponder};
+    use crate::trace::{Began, Finding, Origins, Responder};
     use crate::types::{Ttl, WallTime};
 
     fn subject() -> Arc<Subject> {
@@ -209,6 +215,27 @@ mod tests {
         let mut silent = Path::default();
         silent.report(&report((0, 1), &[(1, 0), (1, 0), (0, 1)]), routers(&[(1, &[1]), (2, &[2])]), at(9));
         assert_eq!((silent.length, &silent.routers), (Some(2), &routers(&[(1, &[1]), (2, &[2])])));
+    }
+
+    #[test]
+    fn what_is_looked_up_of_routers_is_known_of_those_that_have_it() {
+        let responder = |last: u8, name: Option<&str>, origins| ReportResponder {
+            responder: Responder { address: at(last), name: name.map(Into::into), origins, as_name: None },
+            newest: Arc::new(event(1, Some(100))),
+            received: 1,
+            annotations: Vec::new(),
+        };
+        let system = Asn::new(64_500).unwrap();
+        let mut cycle = report((1, 0), &[(1, 0), (1, 0)]);
+        cycle.hops[0].responders = vec![responder(1, Some("r1.example"), Some(Origins::Unannounced))];
+        cycle.hops[1].responders =
+            vec![responder(2, None, None), responder(3, None, Some(Origins::Announced([system].into())))];
+        let mut path = Path::default();
+        path.report(&cycle, Routers::new(), at(9));
+        assert_eq!(
+            path.facts,
+            HashMap::from([(at(1), (Some("r1.example".into()), None)), (at(3), (None, Some(system)))])
+        );
     }
 
     #[test]

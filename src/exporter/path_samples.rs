@@ -7,6 +7,7 @@ use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use super::labels::{And, By, Labels};
 use super::path::{Path, hash};
 use super::write::Writer;
+use crate::types::escape;
 
 /// As many addresses of a hop have a label; the number of all is a value.
 const MOST_ADDRESSES: usize = 4;
@@ -77,12 +78,19 @@ fn write_hops(to: &mut Writer<'_>, paths: &[(&Labels, &Path, bool)]) -> fmt::Res
             .map(move |(stat, value)| (With(labels, vec![at(ttl), ("stat", stat.to_owned())]), value))
     });
     to.gauges("netprobe_hop_rtt_seconds", "Round-trip times of the last 20 answers of this hop", rtts)?;
-    let routers = || hops().filter_map(|(labels, path, ttl)| Some((labels, ttl, path.routers.get(&ttl)?)));
-    let info = routers().flat_map(|(labels, ttl, addresses)| {
+    let routers = || hops().filter_map(|(labels, path, ttl)| Some((labels, path, ttl, path.routers.get(&ttl)?)));
+    let info = routers().flat_map(|(labels, path, ttl, addresses)| {
         let first = addresses.iter().take(MOST_ADDRESSES);
-        first.map(move |address| (With(labels, vec![at(ttl), ("router", address.to_string())]), 1.0))
+        first.map(move |address| {
+            let mut more = vec![at(ttl), ("router", address.to_string())];
+            if let Some((name, system)) = path.facts.get(address) {
+                more.extend(name.as_deref().map(|name| ("name", escape(name).to_string())));
+                more.extend(system.map(|system| ("asn", system.get().to_string())));
+            }
+            (With(labels, more), 1.0)
+        })
     });
     to.gauges("netprobe_hop_info", "The first four addresses of this hop", info)?;
-    let count = routers().map(|(labels, ttl, addresses)| (With(labels, vec![at(ttl)]), addresses.len() as f64));
+    let count = routers().map(|(labels, _, ttl, addresses)| (With(labels, vec![at(ttl)]), addresses.len() as f64));
     to.gauges("netprobe_hop_addresses", "How many addresses this hop has", count)
 }

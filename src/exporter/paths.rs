@@ -7,14 +7,15 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::config::RouterFacts;
 use super::figures::Figures;
 use super::path::{self, Routers};
 use super::prober::{Calls, Health, Key, lock, until};
-use crate::channel::{Arena, Inbound, Outbox};
+use crate::channel::{Arena, Inbound, Lookup, Outbox};
 use crate::engine::outcome::SubjectId;
 use crate::engine::{Destination, Machine, Target};
 use crate::trace::watch::{Config, Report, Reporter};
-use crate::trace::{self, Event};
+use crate::trace::{self, Event, OriginSource};
 use crate::types::{Instant, Now, Ttl};
 
 /// A path that could not be probed at all is tried again after this long at least.
@@ -26,6 +27,7 @@ const WAIT: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathOptions {
     pub max_ttl: Ttl,
+    pub flow: u32,
     /// From one probe to the same hop to the next.
     pub interval: Duration,
 }
@@ -75,9 +77,10 @@ enum Purpose {
     Measurement { until: Instant, report: tokio::sync::oneshot::Sender<Traced> },
 }
 
-#[derive(Debug)]
 pub struct Paths {
     reporter: Reporter,
+    /// Looks addresses of routers up, where that is asked for.
+    lookup: Option<Lookup>,
     commands: Receiver<Command>,
     calls: Calls,
     watched: HashMap<SubjectId, (Key, Purpose)>,
@@ -89,10 +92,18 @@ pub struct Paths {
 }
 
 impl Paths {
-    pub fn new(commands: Receiver<Command>, health: Arc<Health>, seed: u64) -> Self {
-        let trace = trace::Config { seed, ..trace::Config::default() };
+    pub fn new(
+        commands: Receiver<Command>,
+        health: Arc<Health>,
+        seed: u64,
+        (facts, lookup): (RouterFacts, Option<Lookup>),
+    ) -> Self {
+        let can_look_up = lookup.is_some();
+        let origins = (facts.origins && can_look_up).then_some(OriginSource::Lookup);
+        let trace = trace::Config { names: facts.names && can_look_up, origins, seed, ..trace::Config::default() };
         Paths {
             reporter: Reporter::new(Config { trace, cycles: 1, interval: AGAIN, follow: true }),
+            lookup,
             commands,
             calls: Calls::at_first(),
             watched: HashMap::new(),
@@ -179,6 +190,11 @@ impl Paths {
                     }
                 }
                 Event::Report(report) => self.take(&report),
+                Event::NameWanted(address) => {
+                    if let Some(lookup) = &mut self.lookup {
+                        lookup(address);
+                    }
+                }
                 _ => {}
             }
         }
@@ -210,8 +226,8 @@ impl Paths {
     }
 }
 
-fn config(PathOptions { max_ttl, interval }: PathOptions, cycles: u64, wait: Option<trace::Wait>) -> Arc<Config> {
-    let trace = trace::Config { max_ttl, wait, ..trace::Config::default() };
+fn config(PathOptions { max_ttl, flow, interval }: PathOptions, cycles: u64, wait: Option<trace::Wait>) -> Arc<Config> {
+    let trace = trace::Config { max_ttl, flow, wait, ..trace::Config::default() };
     Arc::new(Config { trace, cycles, interval, follow: true })
 }
 
@@ -321,13 +337,13 @@ mod tests {
     }
 
     fn every(interval: Duration) -> PathOptions {
-        PathOptions { max_ttl: Ttl::new(3), interval }
+        PathOptions { max_ttl: Ttl::new(3), flow: 0, interval }
     }
 
     impl Rig {
         fn new() -> Rig {
             let ((commands, received), health) = (channel(), Arc::new(Health::default()));
-            let paths = Paths::new(received, Arc::clone(&health), 3);
+            let paths = Paths::new(received, Arc::clone(&health), 3, (RouterFacts::default(), None));
             Rig { paths, commands, health, now: Instant::from_nanos(10_000_000_000), refuses: false }
         }
 

@@ -12,6 +12,7 @@ use super::keeper::{Shared, Worker, look_up};
 use super::measurement::Measurement;
 use super::paths::{self, PathOptions, Traced};
 use super::prober::{Command, Measured, lock};
+use super::sizes::{self, Purpose, Search};
 use super::write::text as encoded;
 use crate::channel::{ResolveError, Resolved};
 use crate::engine::Destination;
@@ -21,6 +22,8 @@ use crate::types::{Family, IpEndpoint, Port};
 
 /// How long a measurement takes at most if neither scraper nor module says.
 const LONGEST: Duration = Duration::from_secs(120);
+/// As many probes to each hop is what a search of the path MTU counts as: it traces the path first.
+const SEARCH_PROBES: u32 = 3;
 /// The last probe has this part of the time left for its answer.
 const LAST_WAIT: u32 = 2;
 
@@ -324,14 +327,18 @@ impl ProbeService {
                 permit(host, resolved.endpoints.iter().copied(), limits, &self.own)?;
                 let left = timeout.saturating_sub(result.lookup);
                 result.count = fitting(*count, module.interval, left);
-                let probes = module.path().map_or(1, |path| u32::from(path.max_ttl.get()));
-                self.budget.take(result.count.saturating_mul(probes), limits, Instant::now())?;
+                let hops = module.path().map_or(1, |path| u32::from(path.max_ttl.get()));
+                let searches = if module.path().is_some_and(|path| path.mtu) { SEARCH_PROBES } else { 0 };
+                let probes = result.count.saturating_add(searches).saturating_mul(hops);
+                self.budget.take(probes, limits, Instant::now())?;
                 result.endpoint = Some(endpoint);
                 match module.path() {
                     None => result.measured = self.send(host, endpoint, module, result.count, left).await,
-                    Some(PathProbes { max_ttl, .. }) => {
-                        let options = PathOptions { max_ttl, interval: module.interval };
-                        result.traced = self.trace(host, endpoint, module, (options, result.count, left)).await;
+                    Some(path) => {
+                        let options = PathOptions { max_ttl: path.max_ttl, flow: path.flow, interval: module.interval };
+                        let trace = self.trace(host, endpoint, module, (options, result.count, left));
+                        let search = self.search(host, endpoint, path, left);
+                        (result.traced, result.path_mtu) = tokio::join!(trace, search);
                     }
                 }
             }
@@ -374,6 +381,26 @@ impl ProbeService {
         let _end = End { worker, remove: Some(paths::Command::Remove(key)) };
         worker.ask([paths::Command::Trace { key, target, options, count, left, report }]);
         tokio::time::timeout(left + Duration::from_millis(500), traced).await.ok()?.ok()
+    }
+
+    /// The path MTU, where it is asked for and found in this time.
+    async fn search(
+        &self,
+        host: &config::Host,
+        endpoint: IpEndpoint,
+        PathProbes { max_ttl, flow, mtu, .. }: PathProbes,
+        left: Duration,
+    ) -> Option<u32> {
+        if !mtu {
+            return None;
+        }
+        let (key, worker) = (self.shared.key(), &self.shared.sizes);
+        let target = worker.lanes.whole(&host.text, endpoint);
+        let (report, found) = oneshot::channel();
+        let _end = End { worker, remove: Some(sizes::Command::Remove(key)) };
+        let purpose = Purpose::Measurement(report);
+        worker.ask([sizes::Command::Search(Box::new(Search { key, target, max_ttl, flow, purpose }))]);
+        tokio::time::timeout(left, found).await.ok()?.ok()?
     }
 
     async fn send(

@@ -1,5 +1,6 @@
 //! An exporter from its sockets to its end: [`run`].
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -76,7 +77,7 @@ pub fn run(
         let (reloads, requests) = mpsc::channel(1);
         // Before the others, which the signal would end.
         reload_at_hangup(reloads.clone())?;
-        let workers = start(opened, &ended, options.seed)?;
+        let workers = start(opened, &config, &ended, options.seed)?;
         // However much is asked for: probes go first.
         net::yield_to_others();
         for (name, why) in config.skipped() {
@@ -147,27 +148,31 @@ fn reload_at_hangup(reloads: mpsc::Sender<Reload>) -> Result<(), String> {
 /// As many lanes of each kind as there are threads besides the probers.
 pub const OTHERS: usize = 2;
 
-/// Starts a thread for each of these; the last two follow paths, and search their MTU.
-fn start(mut opened: Vec<OpenedLanes>, ended: &mpsc::Sender<End>, seed: u64) -> Result<Workers, String> {
-    let of_sizes = opened.pop().ok_or("no sockets")?;
-    let of_paths = opened.pop().ok_or("no sockets")?;
+/// Starts a thread for each of these. The first, which has lookups, follows paths; the second searches their MTU.
+fn start(opened: Vec<OpenedLanes>, config: &Config, ended: &mpsc::Sender<End>, seed: u64) -> Result<Workers, String> {
+    let mut opened = opened.into_iter();
+    let mut of_paths = opened.next().ok_or("no sockets")?;
+    let of_sizes = opened.next().ok_or("no sockets")?;
+    let marks = &config.marks();
     let mut workers = Vec::new();
-    for (number, opened) in opened.into_iter().enumerate() {
+    for (number, opened) in opened.enumerate() {
         let seed = seed.wrapping_add(number as u64);
-        workers.push(thread(opened, ended, |commands, health| Prober::new(commands, health, seed))?);
+        workers.push(thread((opened, marks), ended, |commands, health| Prober::new(commands, health, seed))?);
     }
-    let paths = thread(of_paths, ended, |commands, health| Paths::new(commands, health, !seed))?;
-    let sizes = thread(of_sizes, ended, |commands, health| Sizes::new(commands, health, seed.rotate_left(32)))?;
+    let facts = (config.routers, of_paths.lookup.take());
+    let paths = thread((of_paths, marks), ended, |commands, health| Paths::new(commands, health, !seed, facts))?;
+    let sizes =
+        thread((of_sizes, marks), ended, |commands, health| Sizes::new(commands, health, seed.rotate_left(32)))?;
     Ok((workers, paths, sizes))
 }
 
 /// Starts a thread that does what is asked of it.
 fn thread<C: Send + 'static, M: Machine<Event = Infallible> + Send + 'static>(
-    mut opened: OpenedLanes,
+    (mut opened, marks): (OpenedLanes, &BTreeSet<u32>),
     ended: &mpsc::Sender<End>,
     machine: impl FnOnce(Receiver<C>, Arc<Health>) -> M,
 ) -> Result<Worker<C>, String> {
-    let (lanes, health) = (Lanes::new(&opened), Arc::new(Health::default()));
+    let (lanes, health) = (Lanes::new(&opened, marks), Arc::new(Health::default()));
     let post = opened.post.take().ok_or("no way to a prober")?;
     let (commands, received) = channel();
     let mut machine = machine(received, Arc::clone(&health));

@@ -6,6 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::figures::Figures;
 use super::prober::{Calls, Health, Key, lock};
 use crate::channel::{Arena, Inbound, Outbox};
@@ -19,18 +21,28 @@ const EVERY: Duration = Duration::from_secs(600);
 /// What other threads ask for. The thread is woken by [`crate::channel::Control::Supplied`].
 #[derive(Debug)]
 pub enum Command {
-    /// Search the MTU of the path to this target now and then.
-    Search { key: Key, target: Box<Target>, max_ttl: Ttl, figures: Arc<Mutex<Figures>> },
+    /// Search the MTU of the path to a target.
+    Search(Box<Search>),
     /// Search it no more.
     Remove(Key),
 }
 
 #[derive(Debug)]
-struct Search {
-    key: Key,
-    target: Box<Target>,
-    max_ttl: Ttl,
-    figures: Arc<Mutex<Figures>>,
+pub struct Search {
+    pub key: Key,
+    pub target: Target,
+    pub max_ttl: Ttl,
+    pub flow: u32,
+    pub purpose: Purpose,
+}
+
+/// Where the MTU goes, if one is found.
+#[derive(Debug)]
+pub enum Purpose {
+    /// It is searched now and then.
+    Series(Arc<Mutex<Figures>>),
+    /// It is searched once, before those of all series.
+    Measurement(oneshot::Sender<Option<u32>>),
 }
 
 #[derive(Debug)]
@@ -38,9 +50,9 @@ pub struct Sizes {
     commands: Receiver<Command>,
     calls: Calls,
     /// In the order in which they are due.
-    waiting: BTreeMap<(Instant, Key), Search>,
-    /// The one under way.
-    current: Option<(Search, Box<MtuTracer>)>,
+    waiting: BTreeMap<(Instant, Key), Box<Search>>,
+    /// The one under way, and what it has found.
+    current: Option<(Box<Search>, Box<MtuTracer>, Option<u32>)>,
     /// Of the next search.
     seed: u64,
     health: Arc<Health>,
@@ -54,12 +66,16 @@ impl Sizes {
     fn take_commands(&mut self, now: Now) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Search { key, target, max_ttl, figures } => {
-                    self.waiting.insert((now.mono, key), Search { key, target, max_ttl, figures });
+                Command::Search(search) => {
+                    let due = match search.purpose {
+                        Purpose::Series(_) => now.mono,
+                        Purpose::Measurement(_) => Instant::ZERO,
+                    };
+                    self.waiting.insert((due, search.key), search);
                 }
                 Command::Remove(key) => {
                     self.waiting.retain(|(_, waiting), _| *waiting != key);
-                    self.current.take_if(|(search, _)| search.key == key);
+                    self.current.take_if(|(search, ..)| search.key == key);
                 }
             }
         }
@@ -71,22 +87,29 @@ impl Sizes {
         let Some(due) = self.waiting.first_entry().filter(|due| free && due.key().0 <= now.mono) else { return };
         let search = due.remove();
         self.seed = self.seed.wrapping_add(1);
-        let (targets, max_ttl, seed) = (vec![Target::clone(&search.target)], search.max_ttl, self.seed);
-        let config = trace::Config { targets, max_ttl, seed, ..trace::Config::default() };
-        self.current = Some((search, Box::new(MtuTracer::new(config))));
+        let (targets, seed) = (vec![search.target.clone()], self.seed);
+        let Search { max_ttl, flow, .. } = *search;
+        let config = trace::Config { targets, max_ttl, flow, seed, ..trace::Config::default() };
+        self.current = Some((search, Box::new(MtuTracer::new(config)), None));
     }
 
     fn drain(&mut self, now: Now) {
-        let Some((search, tracer)) = &mut self.current else { return };
+        let Some((_, tracer, mtu)) = &mut self.current else { return };
         while let Some(event) = tracer.poll_event() {
             if let Event::Ended(trace) = event {
-                lock(&search.figures).path(|path| path.mtu = trace.path_mtu.map(|mtu| mtu.get()));
+                *mtu = trace.path_mtu.map(|mtu| mtu.get());
             }
         }
-        if tracer.is_finished()
-            && let Some((search, _)) = self.current.take()
-        {
-            self.waiting.insert((now.mono + EVERY, search.key), search);
+        let Some((search, _, mtu)) = self.current.take_if(|(_, tracer, _)| tracer.is_finished()) else { return };
+        let Search { key, target, max_ttl, flow, purpose } = *search;
+        match purpose {
+            Purpose::Series(figures) => {
+                lock(&figures).path(|path| path.mtu = mtu);
+                let search = Search { key, target, max_ttl, flow, purpose: Purpose::Series(figures) };
+                self.waiting.insert((now.mono + EVERY, key), Box::new(search));
+            }
+            // The client may have left.
+            Purpose::Measurement(report) => drop(report.send(mtu)),
         }
     }
 }
@@ -102,14 +125,14 @@ impl Machine for Sizes {
         }
         self.drain(now);
         self.begin(now);
-        if let Some((_, tracer)) = &mut self.current {
+        if let Some((_, tracer, _)) = &mut self.current {
             tracer.poll_orders(now, outbox);
         }
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
         if !self.calls.take(inbound, &self.health)
-            && let Some((_, tracer)) = &mut self.current
+            && let Some((_, tracer, _)) = &mut self.current
         {
             tracer.handle(now, inbound, octets);
         }
@@ -120,14 +143,14 @@ impl Machine for Sizes {
             return Some(Instant::ZERO);
         }
         match &self.current {
-            Some((_, tracer)) if tracer.is_finished() => Some(Instant::ZERO),
-            Some((_, tracer)) => tracer.poll_timeout(),
+            Some((_, tracer, _)) if tracer.is_finished() => Some(Instant::ZERO),
+            Some((_, tracer, _)) => tracer.poll_timeout(),
             None => self.waiting.keys().next().map(|(at, _)| *at),
         }
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        if let Some((_, tracer)) = &mut self.current {
+        if let Some((_, tracer, _)) = &mut self.current {
             tracer.handle_timeout(now);
         }
     }

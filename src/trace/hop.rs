@@ -152,6 +152,14 @@ pub struct Responder {
 }
 
 impl Responder {
+    /// The first system that announces its address, where that is known.
+    pub fn system(&self) -> Option<Asn> {
+        match &self.origins {
+            Some(Origins::Announced(systems)) => systems.first().copied(),
+            _ => None,
+        }
+    }
+
     /// Adds its keys to an object of JSON: `asn` is the first of `origins`, and those are empty if no system announces the
     /// address, null if that is not known.
     ///

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::lab::{Lab, Node, Plan, Privilege, Running, Source, Tool};
+use crate::lab::{Lab, Node, Plan, Privilege, Running, Source, Tool, hop_v4};
 
 /// What a test waits for comes within this time, or not at all.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -532,4 +532,66 @@ fn a_reflector_tells_on_which_way_probes_are_lost() {
     );
     assert_eq!(there.is_some(), error.is_some(), "{}", lossy.0);
     lossy.balance("10.9.0.2");
+}
+
+#[test]
+fn a_path_has_its_mtu_and_the_names_of_its_routers() {
+    let Some(lab) = Plan::chain(2).with_ping_sockets().build() else { return };
+    lab.router(1).sh("ip link set right mtu 1400");
+    lab.router(2).sh("ip link set left mtu 1400");
+    lab.host().add_hosts(format!("{} first.example\n{} target.example\n", hop_v4(1), lab.target_v4()).as_bytes());
+    let (folder, target) = (Folder::new(), lab.target_v4());
+    let file = folder.write(
+        "p.yml",
+        &format!(
+            "modules: {{way: {{prober: trace, trace: {{mtu: true, flow: 3}}}}}}\nmetrics: {{router_names: true}}\n\
+             targets: [{{hosts: [\"{target}\"], module: way, interval: 1s}}]\n"
+        ),
+    );
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        let exporter = Exporter::start(lab.host(), privilege, &["--config.file", &file]);
+        let (status, text) = exporter.get(&format!("/probe?module=way&target={target}"));
+        let answer = Metrics(text);
+        assert_eq!((status, answer.value("probe_success", &[])), (200, Some(1.0)), "{}", answer.0);
+        assert_eq!(answer.value("probe_path_mtu_bytes", &[]), Some(1400.0), "{}", answer.0);
+        let router = format!("router=\"{}\"", hop_v4(1));
+        let named = exporter.until("the first router has its name, and the target", |metrics| {
+            let has = |labels: &[&str]| metrics.value("netprobe_hop_info", labels) == Some(1.0);
+            has(&["ttl=\"1\"", &router, "name=\"first.example\""]) && has(&["ttl=\"3\"", "name=\"target.example\""])
+        });
+        // The second has none.
+        assert_eq!(named.value("netprobe_hop_info", &["ttl=\"2\"", "name="]), None, "{}", named.0);
+        exporter
+            .until("the path MTU is known", |metrics| metrics.value("netprobe_path_mtu_bytes", &[]) == Some(1400.0));
+    }
+}
+
+#[test]
+fn packets_have_the_mark_of_their_module_and_a_reload_adds_none() {
+    let Some(lab) = chain() else { return };
+    lab.host().nft(
+        "add counter inet lab marked\nadd counter inet lab others\n\
+         add rule inet lab output icmp type echo-request meta mark 7 counter name marked\n\
+         add rule inet lab output icmp type echo-request meta mark != 7 counter name others",
+    );
+    let (folder, target) = (Folder::new(), lab.target_v4());
+    let module = |mark: u32| {
+        format!(
+            "defaults: {{interval: 100ms}}\nmodules: {{vpn: {{prober: icmp, icmp: {{mark: {mark}}}}}}}\n\
+             targets: [{{hosts: [\"{target}\"], module: vpn}}]\n"
+        )
+    };
+    let file = folder.write("m.yml", &module(7));
+    let exporter = Exporter::start(lab.host(), Privilege::Root, &["--config.file", &file]);
+    exporter.until("some are answered", |metrics| metrics.of("netprobe_probes_received_total", &target) >= 5.0);
+    let (_, text) = exporter.get(&format!("/probe?module=vpn&target={target}"));
+    assert_eq!(Metrics(text).value("probe_success", &[]), Some(1.0));
+    assert!(lab.host().counted("marked") > 5);
+    assert_eq!(lab.host().counted("others"), 0);
+    folder.write("m.yml", &module(8));
+    let (status, why) = exporter.ask("POST", "/-/reload", "");
+    assert!(status == 500 && why.contains("mark 8: no module had it at the start"), "{status} {why}");
+    drop(exporter);
+    let refused = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--config.file", &file]);
+    assert!(refused.code() == 2 && refused.stderr.contains("SO_MARK: Operation not permitted"), "{refused:#?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::channel::{Confinement, Plan};
+use crate::channel::{Confinement, Plan, Zones};
 use crate::cli::ANSWERED;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -32,13 +32,24 @@ impl Exporter<'_> {
         let web = Web::load(args.web.config.as_deref()).map_err(CliError::Refused)?;
         let needs_allow = self.check_access(&config, &web)?;
         let rate: f64 = config.targets.iter().map(|target| target.interval.as_secs_f64().recip()).sum();
-        let plan = Plan { lanes: lanes::plan(rate), sandbox: Confinement::Reading, ..Plan::default() };
+        let plan = Plan {
+            lanes: lanes::plan(rate, &config.marks()),
+            names: config.routers.names,
+            origins: config.routers.origins.then(Zones::default),
+            sandbox: Confinement::Reading,
+            ..Plan::default()
+        };
         // Before the sandbox, for which this is a file like others.
         let manager = (env.variable)("NOTIFY_SOCKET").and_then(|name| Notifier::connect(&name).ok());
         let opened = env.open(&plan, usize::from(args.config.workers) + exporter::OTHERS, None)?;
         if let Some(refused) = opened.first().filter(|opened| opened.lanes.iter().all(Result::is_err)) {
             let refused = refused.lanes.iter().find_map(|lane| lane.as_ref().err());
             return Err(refused.map_or(CliError::NoTarget, |refused| CliError::NoLane(refused.clone())));
+        }
+        let marked = opened.iter().flat_map(|opened| plan.lanes.iter().zip(&opened.lanes));
+        let refused = marked.filter(|(lane, _)| lane.mark.is_some()).find_map(|(_, opened)| opened.as_ref().err());
+        if let Some(refused) = refused.filter(|refused| refused.attempts.iter().any(|one| one.call == "SO_MARK")) {
+            return Err(CliError::NoLane(refused.clone()));
         }
         let micros = (env.variable)("WATCHDOG_USEC").and_then(|text| text.parse().ok());
         let options = Options {

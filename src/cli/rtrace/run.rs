@@ -193,8 +193,7 @@ impl Rtrace<'_> {
     }
 
     fn zones(&self) -> Zones {
-        let cymru = || Zones { v4: "origin.asn.cymru.com".into(), v6: "origin6.asn.cymru.com".into() };
-        self.args.output.asn_zone.clone().unwrap_or_else(cymru)
+        self.args.output.asn_zone.clone().unwrap_or_default()
     }
 
     fn plan(

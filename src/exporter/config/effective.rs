@@ -44,6 +44,7 @@ pub fn describe_module(module: &Module) -> String {
         ("preferred_ip_protocol", module.prefer.pick("ip4", "ip6").to_owned()),
     ]);
     keys.extend(module.source.map(|source| ("source_ip_address", source.to_string())));
+    keys.extend(module.mark.map(|mark| ("mark", mark.to_string())));
     keys.extend(module.ttl.map(|ttl| ("ttl", ttl.get().to_string())));
     keys.extend(module.tos.map(|tos| ("dscp", tos.dscp().get().to_string())));
     keys.extend(module.payload.map(|octets| ("payload_size", octets.to_string())));
@@ -54,6 +55,7 @@ pub fn describe_module(module: &Module) -> String {
             Protocol::Tcp => "tcp",
             _ => "icmp",
         };
+        keys.extend((path.flow > 0).then(|| ("flow", path.flow.to_string())));
         keys.extend(path.mtu.then(|| ("mtu", "true".to_owned())));
         keys.extend([("max_ttl", path.max_ttl.get().to_string()), ("method", method.to_owned())]);
     }

@@ -9,8 +9,8 @@ mod schema;
 mod stamp;
 mod time;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +36,8 @@ const SMOKEPING_BUCKETS: u32 = 20;
 const FIRST_BUCKET: f64 = 5e-5;
 /// As many series as there may be.
 const MOST_TARGETS: usize = 1_000_000;
+/// Each mark has sockets of its own.
+const MOST_MARKS: usize = 16;
 /// As many paths as probes can be distinguished of, if each of their hops is silent.
 const MOST_PATHS: usize = 500;
 
@@ -47,6 +49,7 @@ pub struct Config {
     pub default_module: String,
     pub probe: ProbeLimits,
     pub metrics: MetricsOptions,
+    pub routers: RouterFacts,
     /// How long a name that no longer exists keeps its series.
     pub forget: Duration,
     /// The lists that entries name, which are read again when they change.
@@ -96,6 +99,15 @@ pub struct MetricsOptions {
     pub up_after: u32,
 }
 
+/// What is looked up of the routers of paths. Only the start decides that, as the thread for it has to be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouterFacts {
+    /// Their names.
+    pub names: bool,
+    /// The systems that announce their addresses.
+    pub origins: bool,
+}
+
 /// What is asked of the system, so that tests need none.
 pub struct System<'a> {
     pub interface: &'a dyn Fn(&str) -> Option<NonZeroU32>,
@@ -138,6 +150,11 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 impl Config {
+    /// The firewall marks of its modules.
+    pub fn marks(&self) -> BTreeSet<u32> {
+        self.modules.values().filter_map(|module| module.as_ref().ok()?.mark).collect()
+    }
+
     /// Reads `files` (of directories, every `.yml` and `.yaml` in them), and adds the targets of `arguments`.
     ///
     /// # Errors
@@ -182,6 +199,10 @@ impl Config {
                 modules.insert(name.clone(), module.map(Arc::new));
             }
         }
+        let marks: BTreeSet<Option<u32>> = modules.values().flatten().map(|module: &Arc<Module>| module.mark).collect();
+        if marks.iter().flatten().count() > MOST_MARKS {
+            return Err(format!("modules have more than {MOST_MARKS} different marks"));
+        }
         let defaults = files.iter().map(|(_, file)| file.defaults.clone()).reduce(later).unwrap_or_default();
         let forget = defaults.forget.map_or(Duration::from_secs(3600), |time| time.0);
         let mut gathered = Gathered {
@@ -209,8 +230,12 @@ impl Config {
         if !modules.contains_key(&default_module) {
             return Err(format!("default_module {default_module}: there is no such module"));
         }
+        let routers = RouterFacts {
+            names: metrics.router_names.unwrap_or_default(),
+            origins: metrics.router_origins.unwrap_or_default(),
+        };
         let metrics = metrics_options(&metrics)?;
-        Ok(Config { targets, modules, default_module, probe, metrics, forget, lists })
+        Ok(Config { routers, targets, modules, default_module, probe, metrics, forget, lists })
     }
 
     /// The modules that are not offered, each with the reason.
@@ -275,6 +300,8 @@ fn later_metrics(before: schema::Metrics, after: schema::Metrics) -> schema::Met
         window: after.window.or(before.window),
         windows: after.windows.or(before.windows),
         up_after: after.up_after.or(before.up_after),
+        router_names: after.router_names.or(before.router_names),
+        router_origins: after.router_origins.or(before.router_origins),
     }
 }
 
@@ -378,7 +405,7 @@ impl Gathered<'_> {
         entry: &schema::Target,
         trace: &schema::TargetTrace,
     ) -> Result<(schema::Target, Arc<Module>), String> {
-        let probes = PathProbes::read(trace.method.as_deref(), trace.max_ttl, trace.mtu)
+        let probes = PathProbes::read(trace.method.as_deref(), trace.max_ttl, (trace.flow, trace.mtu))
             .map_err(|why| format!("trace: {why}"))?;
         let module = Module { name: "trace".into(), prober: Prober::Trace(probes), ..Module::default() };
         // What is said of the interval of other probes does not count for these.
@@ -614,7 +641,8 @@ mod tests {
             ("targets: [{hosts: [a], interval: 1}]", "write it with its unit"),
             ("targets: [{hosts: [a], trace: {interval: 10ms}}]", "the interval of a trace is at least 1s"),
             ("targets: [{hosts: [a], trace: {method: sctp}}]", "none of icmp, udp, tcp"),
-            ("modules: {t: {prober: trace, trace: {dscp: ef}}}", "a trace has no ttl, dscp, interface"),
+            ("modules: {t: {prober: trace, trace: {dscp: ef}}}", "a trace has no ttl, dscp, mark, interface"),
+            ("modules: {t: {prober: tcp, tcp: {mark: 7}}}", "connections have no mark"),
             ("targets: [{hosts: [10.0.0.0/22], trace: {}}]", "more than 500 paths"),
             ("default_module: x", "there is no such module"),
             ("metrics: {buckets: [1, 1]}", "each larger than the one before"),

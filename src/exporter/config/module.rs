@@ -44,6 +44,8 @@ pub struct Module {
     pub fallback: bool,
     pub source: Option<IpAddr>,
     pub interface: Option<NonZeroU32>,
+    /// The firewall mark, of which there are sockets if a module has it at the start.
+    pub mark: Option<u32>,
     pub ttl: Option<Ttl>,
     pub tos: Option<Tos>,
     /// Octets of payload, where the file says.
@@ -73,6 +75,8 @@ pub enum Prober {
 pub struct PathProbes {
     pub protocol: Protocol,
     pub max_ttl: Ttl,
+    /// The number of the flow: which of several balanced paths, as in rtrace.
+    pub flow: u32,
     /// Whether it is searched how large packets may be.
     pub mtu: bool,
 }
@@ -102,6 +106,7 @@ impl Default for Module {
             fallback: true,
             source: None,
             interface: None,
+            mark: None,
             ttl: None,
             tos: None,
             payload: None,
@@ -161,6 +166,9 @@ impl Module {
         if interval < SHORTEST_INTERVAL {
             return Err(wrong("interval is less than 10ms".to_owned()));
         }
+        if common.mark.is_some() && matches!(prober, Prober::Tcp(_)) {
+            return Err(wrong("connections have no mark".to_owned()));
+        }
         if count == 0 || min_replies == 0 || min_replies > count {
             return Err(wrong("count is at least 1, and min_replies from 1 to count".to_owned()));
         }
@@ -172,6 +180,7 @@ impl Module {
             fallback: common.ip_protocol_fallback.unwrap_or(true),
             source: common.source_ip_address,
             interface: common.interface.as_deref().map(interface).transpose()?,
+            mark: common.mark,
             ttl: common.ttl.filter(|&ttl| ttl > 0).map(Ttl::new),
             tos: common.dscp.as_deref().map(dscp).transpose()?.map(Dscp::tos),
             payload,
@@ -257,10 +266,11 @@ impl Module {
 /// How a path is probed.
 fn path(from: &schema::Trace) -> Result<PathProbes, NotOffered> {
     let wrong = |why: &str| Err(NotOffered::Wrong(why.to_owned()));
-    if from.ttl.is_some() || from.dscp.is_some() || from.interface.is_some() || from.source_ip_address.is_some() {
-        return wrong("a trace has no ttl, dscp, interface or source_ip_address");
+    let of_packets = from.ttl.is_some() || from.dscp.is_some() || from.mark.is_some();
+    if of_packets || from.interface.is_some() || from.source_ip_address.is_some() {
+        return wrong("a trace has no ttl, dscp, mark, interface or source_ip_address");
     }
-    PathProbes::read(from.method.as_deref(), from.max_ttl, from.mtu).map_err(NotOffered::Wrong)
+    PathProbes::read(from.method.as_deref(), from.max_ttl, (from.flow, from.mtu)).map_err(NotOffered::Wrong)
 }
 
 impl PathProbes {
@@ -273,7 +283,7 @@ impl PathProbes {
     ///
     /// # Errors
     /// A sentence.
-    pub fn read(method: Option<&str>, max_ttl: Option<u8>, mtu: bool) -> Result<PathProbes, String> {
+    pub fn read(method: Option<&str>, max_ttl: Option<u8>, (flow, mtu): (u32, bool)) -> Result<PathProbes, String> {
         let protocol = match method {
             None | Some("icmp") => Protocol::Icmp,
             Some("udp") => Protocol::Udp,
@@ -282,7 +292,7 @@ impl PathProbes {
         };
         match max_ttl.unwrap_or(MAX_TTL) {
             0 => Err("max_ttl is at least 1".to_owned()),
-            ttl => Ok(PathProbes { protocol, max_ttl: Ttl::new(ttl), mtu }),
+            ttl => Ok(PathProbes { protocol, max_ttl: Ttl::new(ttl), flow, mtu }),
         }
     }
 }

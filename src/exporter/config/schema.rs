@@ -93,6 +93,7 @@ macro_rules! settings {
             pub min_replies: Option<u32>,
             pub dscp: Option<String>,
             pub interface: Option<String>,
+            pub mark: Option<u32>,
             pub ttl: Option<u8>,
             $(pub $own: $kind,)*
         }
@@ -109,6 +110,7 @@ macro_rules! settings {
                     min_replies: self.min_replies,
                     dscp: self.dscp.clone(),
                     interface: self.interface.clone(),
+                    mark: self.mark,
                     ttl: self.ttl,
                 }
             }
@@ -137,6 +139,7 @@ settings! {
     Trace {
         method: Option<String>,
         max_ttl: Option<u8>,
+        flow: u32,
         mtu: bool,
     }
 
@@ -188,6 +191,7 @@ pub struct TargetTrace {
     pub interval: Option<Time>,
     pub method: Option<String>,
     pub max_ttl: Option<u8>,
+    pub flow: u32,
     pub mtu: bool,
 }
 
@@ -229,6 +233,8 @@ pub struct Metrics {
     pub window: Option<Time>,
     pub windows: Option<bool>,
     pub up_after: Option<u32>,
+    pub router_names: Option<bool>,
+    pub router_origins: Option<bool>,
 }
 
 /// The names of metrics.

@@ -7,7 +7,7 @@ use crate::report::ping::labels;
 use crate::report::trace::TraceView;
 use crate::report::words::gauges::Label;
 use crate::trace::watch::Report;
-use crate::trace::{Began, Origins, Responder, StopReason, Trace, path_hash};
+use crate::trace::{Began, Responder, StopReason, Trace, path_hash};
 use crate::types::{Ttl, WallTime};
 
 /// The figures of a trace or of a report.
@@ -95,13 +95,5 @@ impl PathFigures<'_> {
         let addresses =
             |hop: &HopFigures<'_>| hop.responders.iter().map(|responder| responder.address).collect::<Vec<_>>();
         path_hash(self.hops.iter().map(|hop| (hop.ttl, addresses(hop))))
-    }
-}
-
-/// The first system that announces the address of a responder.
-pub(super) fn asn(responder: &Responder) -> Option<u32> {
-    match &responder.origins {
-        Some(Origins::Announced(systems)) => systems.first().map(|asn| asn.get()),
-        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::report::ping::tags;
 use crate::report::trace::TraceView;
-use crate::report::trace::figures::{HopFigures, PathFigures, asn};
+use crate::report::trace::figures::{HopFigures, PathFigures};
 use crate::report::trace::options::TraceTextOptions;
 use crate::report::trace::table;
 use crate::report::trace::text::{interim, send_failure};
@@ -48,7 +48,7 @@ fn of_hop(hop: &HopFigures<'_>, tags: &[Label]) -> Point {
     if let Some(responder) = hop.responders.first() {
         point.text("responder", Some(&responder.address.to_string()));
         point.text("name", responder.name.as_deref().map(escape).as_deref());
-        point.integer("asn", asn(responder).map(u64::from));
+        point.integer("asn", responder.system().map(|asn| asn.get().into()));
     }
     point
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::report::ping::seconds;
 use crate::report::trace::TraceView;
-use crate::report::trace::figures::{PathFigures, asn};
+use crate::report::trace::figures::PathFigures;
 use crate::report::trace::options::TraceTextOptions;
 use crate::report::trace::table;
 use crate::report::trace::text::{interim, send_failure};
@@ -57,7 +57,7 @@ impl TracePrometheus {
 
 fn router_labels(responder: &Responder) -> [Label; 3] {
     let name = responder.name.as_deref().map(|name| escape(name).into_owned());
-    let asn = asn(responder).map(|asn| asn.to_string());
+    let asn = responder.system().map(|asn| asn.get().to_string());
     [("router", responder.address.to_string()), ("name", name.unwrap_or_default()), ("asn", asn.unwrap_or_default())]
 }
 
