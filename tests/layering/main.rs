@@ -2,6 +2,7 @@
 //! where `unsafe` and foreign crates may stand, and what must stand nowhere.
 
 mod circles;
+mod documents;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
