@@ -249,8 +249,15 @@ fn what_cannot_be_checked_is_unknown_in_one_line_on_standard_output() {
         "nosuch.example",
         "198.51.100.9 nosuch.example",
         "unix:/tmp/x",
+        "0.0.0.0",
+        "::",
+        "255.255.255.255",
+        "198.51.100.9 0.0.0.0",
+        "blocked.example",
     ] {
-        let (outcome, text, figures) = run(&whole(), words);
+        let mut world = whole();
+        world.network.address("blocked.example", AddressOutcome::Found(vec![ip("0.0.0.0")], Duration::ZERO));
+        let (outcome, text, figures) = run(&world, words);
         assert_eq!(outcome.status, 3, "{outcome}");
         assert!(text.starts_with("UNKNOWN - ") && figures.is_empty(), "{outcome}");
         assert_eq!(outcome.stdout.lines().count(), 1, "{outcome}");

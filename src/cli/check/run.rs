@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::cli::rping::method::{Choice, TypedTarget};
 use crate::cli::rping::rules::Request;
 use crate::cli::rping::run::{Rping, precision};
 use crate::cli::target::{self, Aim, Lanes};
-use crate::engine::Target;
+use crate::engine::{Destination, Target};
 use crate::ping::{Event, Ping, Wait};
 use crate::report::{Checked, Limits, Unwritten};
-use crate::types::{Family, Instant};
+use crate::types::{Family, Instant, escape};
 
 /// What is left of `-t` for everything but probes and waits: a tenth of it, and no more than this.
 const LARGEST_RESERVE: Duration = Duration::from_millis(500);
@@ -125,6 +125,16 @@ fn is_v6(host: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok()
 }
 
+/// The address of the target, if no host can have it. The kernel takes the unspecified address for the loopback one, so that a name
+/// that was blocked by giving it that address would always answer.
+fn nobodys(target: &Target) -> Option<IpAddr> {
+    let (Destination::Reachable { endpoint, .. } | Destination::Unroutable { endpoint }) = &target.destination else {
+        return None;
+    };
+    let address = endpoint.address.to_canonical();
+    (address.is_unspecified() || address == IpAddr::V4(Ipv4Addr::BROADCAST)).then_some(endpoint.address)
+}
+
 /// The addresses of hosts: names have IPv4 addresses unless -6 is given, as with check_icmp.
 struct Found {
     names: Names,
@@ -166,6 +176,9 @@ impl Found {
         for (number, aim) in aims.iter().enumerate() {
             let names = if is_v6(aim.host) { &self.v6 } else { &self.names };
             let (target, error) = target::place(*aim, names, lanes, env);
+            if let Some(address) = nobodys(&target) {
+                return Err(CliError::Refused(format!("{}: no host has the address {address}", escape(aim.text))));
+            }
             match error {
                 Some(CliError::NoRoute(_, error)) => {
                     reasons.insert(number, error.to_string());
