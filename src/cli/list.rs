@@ -137,13 +137,13 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// What a line names: its first word before a `#`, or a range with blanks around its hyphen. What follows is a comment, too, as in
-/// `ADDRESS<TAB>NAME`. A byte order mark may stand before it, also where lists were put together.
+/// What a line names: its first word, or a range with blanks around its hyphen. What follows is a comment, as in
+/// `ADDRESS<TAB>NAME`, and so is the line from a word on that begins with `#`; within a word it is part of what is named, which then is
+/// refused, rather than half of it probed. A byte order mark may stand before it, also where lists were put together.
 fn entry(line: &[u8]) -> Option<Cow<'_, str>> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let line = line.split(|&octet| octet == b'#').next().unwrap_or_default();
     let is_blank = |octet: &u8| octet.is_ascii_whitespace() || *octet == b'\x0b';
-    let mut words = line.split(is_blank).filter(|word| !word.is_empty());
+    let mut words = line.split(is_blank).filter(|word| !word.is_empty()).take_while(|word| !word.starts_with(b"#"));
     let first = String::from_utf8_lossy(words.next()?);
     match (words.next(), words.next()) {
         (Some(b"-"), Some(last)) => Some(format!("{first}-{}", String::from_utf8_lossy(last)).into()),
@@ -166,8 +166,17 @@ mod tests {
 
     #[test]
     fn a_line_names_what_stands_first_in_it() {
-        let list = b"# all\n a.example # first\n\n::1\t\r\n10.0.0.1\trouter.lan\n10.0.0.2 - 10.0.0.9 the rest\n \x0b\n10.0.0.3";
+        let list =
+            b"# all\n a.example #first\n\n::1\t\r\n10.0.0.1\trouter.lan\n10.0.0.2 - 10.0.0.9 the rest\n \x0b\n10.0.0.3";
         assert_eq!(entries(list), ["a.example", "::1", "10.0.0.1", "10.0.0.2-10.0.0.9", "10.0.0.3"]);
+    }
+
+    #[test]
+    fn a_hash_within_a_word_begins_no_comment() {
+        assert_eq!(
+            entries(b"10.0.0.1#a\n10.0.0.2 -#10.0.0.9\n10.0.0.3 - #10.0.0.9\n"),
+            ["10.0.0.1#a", "10.0.0.2", "10.0.0.3"]
+        );
     }
 
     #[test]

@@ -133,6 +133,10 @@ fn ranges_leave_out_network_and_broadcast_address_of_short_prefixes() {
 
 #[test]
 fn targets_come_from_standard_input_by_default() {
+    // As its own tests have it: a `#` within a word is part of a name, which does not exist.
+    let run = World::new().stdin("203.0.113.2#host.example\n").run("fping");
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{run}");
+    assert!(run.stderr.starts_with("203.0.113.2#host.example: "), "{run}");
     let world = World::new().stdin("# all\nhost.example its name\n\n  203.0.113.2\n");
     assert_eq!(world.run("fping").stdout, "host.example is alive\n203.0.113.2 is alive\n");
     assert_eq!(world.run("fping -a -f -").stdout, "host.example\n203.0.113.2\n");
