@@ -27,13 +27,13 @@ const fn keys_of<T: Judged>(kind: Kind) -> KeysOf {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Conditions")]
 pub struct ConditionArgs<T: Judged> {
-    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Max), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Max).short_help("The most that may be measured"), long_help = keys_of::<T>(Kind::Max).help("The most that may be measured of each target"))]
+    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Max), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Max).short_help("if a figure is above its limit"), long_help = keys_of::<T>(Kind::Max).help("The most that may be measured of each target"))]
     pub max: Vec<Condition>,
 
-    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Min), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Min).short_help("The least that must be measured"), long_help = keys_of::<T>(Kind::Min).help("The least that must be measured of each target"))]
+    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Min), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Min).short_help("if a figure is below its limit"), long_help = keys_of::<T>(Kind::Min).help("The least that must be measured of each target"))]
     pub min: Vec<Condition>,
 
-    #[arg(long, value_name = "KEY[=VALUE]", value_parser = keys_of::<T>(Kind::Require), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Require).short_help("What must be true"), long_help = keys_of::<T>(Kind::Require).help("What must be true of each target"))]
+    #[arg(long, value_name = "KEY[=VALUE]", value_parser = keys_of::<T>(Kind::Require), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Require).short_help("unless it holds"), long_help = keys_of::<T>(Kind::Require).help("What must be true of each target"))]
     pub require: Vec<Condition>,
 
     #[arg(skip)]
@@ -64,10 +64,10 @@ impl KeysOf {
         self.kind.table().iter().filter(known)
     }
 
-    /// The short help: what is asked, and the names of the keys.
+    /// The short help: what is judged, and the names of the keys.
     fn short_help(self, what: &str) -> String {
         let names: Vec<&str> = self.keys().map(|key| key.name).collect();
-        format!("{what}, or exit status 3: {}", names.join(", "))
+        format!("Exit status 3 {what}: {}", names.join(", "))
     }
 
     /// The long help: what is asked, then every key.

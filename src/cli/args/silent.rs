@@ -19,7 +19,7 @@ const HELD_OCTETS: usize = 8 << 20;
 
 #[derive(Args, Clone, Debug)]
 pub struct SilentArgs {
-    /// Print nothing unless the exit status is other than 0: -qq
+    /// Print nothing unless the exit status is other than 0, as -qq does
     ///
     /// For cron. When the status is another, the output is printed at the end of the run (in rping, that of -q). The FILE of -o
     /// is always written.
