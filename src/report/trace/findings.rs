@@ -26,7 +26,7 @@ pub fn sentence(finding: &Finding) -> String {
              {later_sent}; routers limit how many answers they give"
         ),
         Finding::Loss { ttl, first, sent, answered } => format!(
-            "the destination, hop {ttl}, answered {answered} of {sent} probes; answers are missing from hop {first} on{}",
+            "loss from hop {first} on: the destination, hop {ttl}, answered {answered} of {sent} probes{}",
             if *sent < 20 { " (so few probes prove little)" } else { "" }
         ),
         Finding::Asymmetry { ttl, back, reply_ttl } => format!(

@@ -8,7 +8,7 @@ use crate::engine::outcome::ProbeEvent;
 use crate::metrics::{Share, more_often};
 use crate::trace::ends::StopReason;
 use crate::trace::finding::{Finding, findings};
-use crate::trace::hop::{Hop, HopProbe};
+use crate::trace::hop::{Hop, HopProbe, Response};
 use crate::trace::watch::change::ChangeKind;
 use crate::types::Ttl;
 
@@ -18,6 +18,11 @@ const CYCLES: usize = 20;
 const FEWEST: usize = 5;
 /// A finding ends when this many cycles in a row have not shown it: one that comes and goes is one.
 pub(in crate::trace::watch) const GONE: usize = 2 * CYCLES;
+
+/// A loss ends when the destination answers this many cycles in a row: the next one is another. One that has come back this often,
+/// each time within [`GONE`] cycles, is one that comes and goes.
+const LOSS_OVER: usize = 10;
+const MOST_RETURNS: usize = 3;
 
 /// A router limits its answers if chance makes that as seldom as this.
 const ALPHA: f64 = 0.01;
@@ -31,6 +36,9 @@ pub(super) struct Findings {
     cycles: VecDeque<CycleProbes>,
     /// What holds: each by its code and hop, and for how many cycles it has not shown.
     held: BTreeMap<(&'static str, Option<Ttl>), (Finding, usize)>,
+    /// How many cycles ago a loss ended, if that is not long, and how often it has come back.
+    loss_over: Option<usize>,
+    returns: usize,
 }
 
 impl Findings {
@@ -45,10 +53,10 @@ impl Findings {
         if self.cycles.len() > CYCLES {
             self.cycles.pop_front();
         }
+        let mut out = self.end_loss(last);
         if self.cycles.len() < FEWEST {
-            return Vec::new();
+            return out;
         }
-        let mut out = Vec::new();
         let mut absent: Vec<_> = self.held.keys().copied().collect();
         let found = findings(target, stop, &self.hops(last), &[]).into_iter().filter(is_sure);
         for finding in found.filter(|finding| alternates(&self.cycles, finding)) {
@@ -57,6 +65,7 @@ impl Findings {
             match self.held.get_mut(&key) {
                 Some(held) => *held = (finding, 0),
                 None => {
+                    self.returns += usize::from(is_loss(&finding) && self.loss_over.take().is_some());
                     out.push(ChangeKind::Finding { finding: finding.clone() });
                     self.held.insert(key, (finding, 0));
                 }
@@ -74,6 +83,23 @@ impl Findings {
         out
     }
 
+    /// Ends a loss that is over, and forgets the cycles in which it was, so that they are no evidence for the next one.
+    fn end_loss(&mut self, last: u8) -> Vec<ChangeKind> {
+        self.loss_over = self.loss_over.map(|cycles| cycles + 1).filter(|&cycles| cycles < GONE);
+        if self.loss_over.is_none() && !self.held.values().any(|(finding, _)| is_loss(finding)) {
+            self.returns = 0;
+        }
+        let answered = |probes: &&CycleProbes| probes.get(&last).is_some_and(|event| Response::of(event).is_some());
+        if self.returns >= MOST_RETURNS || self.cycles.iter().rev().take_while(answered).count() < LOSS_OVER {
+            return Vec::new();
+        }
+        let key = self.held.iter().find(|(_, (finding, _))| is_loss(finding)).map(|(key, _)| *key);
+        let Some((finding, _)) = key.and_then(|key| self.held.remove(&key)) else { return Vec::new() };
+        self.cycles.drain(..self.cycles.len() - LOSS_OVER);
+        self.loss_over = Some(0);
+        vec![ChangeKind::FindingEnded { finding }]
+    }
+
     /// All probes as those of one trace.
     fn hops(&self, last: u8) -> Vec<Arc<Hop>> {
         let mut hops: BTreeMap<u8, Vec<HopProbe>> = BTreeMap::new();
@@ -85,6 +111,10 @@ impl Findings {
         let hop = |(ttl, probes)| Arc::new(Hop { ttl: Ttl::new(ttl), probes, responders: Vec::new(), mtu: None });
         hops.into_iter().map(hop).collect()
     }
+}
+
+const fn is_loss(finding: &Finding) -> bool {
+    matches!(finding, Finding::Loss { .. })
 }
 
 /// In each of these cycles some hop misses an answer, without any limit.
