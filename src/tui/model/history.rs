@@ -4,12 +4,44 @@ use std::collections::VecDeque;
 
 use crate::types::{Instant, Rtt};
 
-/// Bins of a second that are kept; older ones are put together.
-const SECONDS: usize = 7200;
-/// Seconds of an old bin, and how many are kept: a day.
-const COARSE: u64 = 10;
-const COARSE_BINS: usize = 8640;
 const SECOND: u64 = 1_000_000_000;
+/// Old bins are kept for this many seconds.
+const DAY: u64 = 86_400;
+/// So many seconds without a probe, and nothing before them is kept.
+const STALL: usize = 14_400;
+
+/// How much is kept of each of so many series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Depth {
+    /// Bins of a second; older ones are put together.
+    seconds: usize,
+    /// Seconds of an old bin.
+    coarse: u64,
+}
+
+/// The most series of which so much is kept, 16 to 40 MB of all of them; of more it is [`LEAST`].
+const DEPTHS: [(usize, Depth); 3] = [
+    (128, Depth { seconds: 7200, coarse: 10 }),
+    (1024, Depth { seconds: 1200, coarse: 60 }),
+    (4096, Depth { seconds: 360, coarse: 120 }),
+];
+const LEAST: Depth = Depth { seconds: 120, coarse: 600 };
+
+impl Depth {
+    fn among(series: usize) -> Depth {
+        DEPTHS.iter().find(|(most, _)| series <= *most).map_or(LEAST, |(_, depth)| *depth)
+    }
+
+    fn coarse_bins(self) -> usize {
+        (DAY / self.coarse) as usize
+    }
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        Depth::among(1)
+    }
+}
 
 /// What happened to the probes that were sent in one span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +65,12 @@ impl Bin {
         self.answered == 0 && self.lost == 0
     }
 
+    /// A part of it, with as little as says the same: an answer where any was, else a loss.
+    fn one_of(self) -> Bin {
+        let answered = self.answered.min(1);
+        Bin { answered, lost: if answered > 0 { 0 } else { self.lost.min(1) }, ..self }
+    }
+
     fn add(&mut self, other: Bin) {
         self.slowest = self.slowest.max(other.slowest);
         self.answered = self.answered.saturating_add(other.answered);
@@ -40,18 +78,29 @@ impl Bin {
     }
 }
 
-/// Bins of a second for two hours, and of ten for the day before.
+/// Bins of a second for two hours, and of ten for the day before; of one among many series fewer and coarser ones.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    depth: Depth,
     /// The second of the first bin.
     first: u64,
     seconds: VecDeque<Bin>,
-    /// The tens of seconds of the first old bin.
-    first_ten: u64,
-    tens: VecDeque<Bin>,
+    /// The number of the first old bin.
+    first_coarse: u64,
+    coarse: VecDeque<Bin>,
 }
 
 impl History {
+    /// Of one among so many series.
+    pub fn among(series: usize) -> History {
+        History { depth: Depth::among(series), ..History::default() }
+    }
+
+    /// How many bins it has.
+    pub fn bins(&self) -> usize {
+        self.seconds.len() + self.coarse.len()
+    }
+
     /// A probe that was sent at `sent` was answered.
     pub fn answered(&mut self, sent: Instant, rtt: Rtt) {
         let micros = u32::try_from(rtt.as_nanos() / 1000).unwrap_or(u32::MAX);
@@ -81,16 +130,16 @@ impl History {
         }
         let at = usize::try_from(second.checked_sub(self.first)?).ok()?;
         // After a stall of hours nothing before it is near.
-        if at >= 2 * SECONDS {
-            *self = History { first: second, ..History::default() };
+        if at >= STALL {
+            *self = History { first: second, depth: self.depth, ..History::default() };
             self.seconds.push_back(Bin::default());
             return self.seconds.back_mut();
         }
-        while self.seconds.len() <= at {
+        while self.first + self.seconds.len() as u64 <= second {
+            if self.seconds.len() == self.depth.seconds {
+                self.put_away();
+            }
             self.seconds.push_back(Bin::default());
-        }
-        while self.seconds.len() > SECONDS {
-            self.put_away();
         }
         self.seconds.get_mut(usize::try_from(second.checked_sub(self.first)?).ok()?)
     }
@@ -98,20 +147,20 @@ impl History {
     /// Puts the oldest bin to the old ones.
     fn put_away(&mut self) {
         let Some(oldest) = self.seconds.pop_front() else { return };
-        let ten = self.first / COARSE;
+        let number = self.first / self.depth.coarse;
         self.first += 1;
-        if self.tens.is_empty() {
-            self.first_ten = ten;
+        if self.coarse.is_empty() {
+            self.first_coarse = number;
         }
-        while self.first_ten + (self.tens.len() as u64) <= ten {
-            self.tens.push_back(Bin::default());
+        while self.first_coarse + (self.coarse.len() as u64) <= number {
+            self.coarse.push_back(Bin::default());
         }
-        if let Some(bin) = self.tens.back_mut() {
+        if let Some(bin) = self.coarse.back_mut() {
             bin.add(oldest);
         }
-        while self.tens.len() > COARSE_BINS {
-            self.tens.pop_front();
-            self.first_ten += 1;
+        while self.coarse.len() > self.depth.coarse_bins() {
+            self.coarse.pop_front();
+            self.first_coarse += 1;
         }
     }
 
@@ -120,17 +169,22 @@ impl History {
         let mut sum = Bin::default();
         for second in from..from.saturating_add(seconds) {
             let bin = match second.checked_sub(self.first) {
-                Some(at) => usize::try_from(at).ok().and_then(|at| self.seconds.get(at)),
-                // An old bin is counted where it begins.
-                None if second % COARSE == 0 => {
-                    let at = (second / COARSE).checked_sub(self.first_ten).and_then(|at| usize::try_from(at).ok());
-                    at.and_then(|at| self.tens.get(at))
-                }
+                Some(at) => usize::try_from(at).ok().and_then(|at| self.seconds.get(at)).copied(),
+                // What an old bin has is counted where it begins.
+                None if second % self.depth.coarse == 0 => self.old(second),
+                // In the rest of it was the like.
+                None if second == from => self.old(second).map(Bin::one_of),
                 None => None,
             };
-            sum.add(bin.copied().unwrap_or_default());
+            sum.add(bin.unwrap_or_default());
         }
         sum
+    }
+
+    /// The old bin of a second.
+    fn old(&self, second: u64) -> Option<Bin> {
+        let at = (second / self.depth.coarse).checked_sub(self.first_coarse)?;
+        self.coarse.get(usize::try_from(at).ok()?).copied()
     }
 
     /// The last `count` spans of `seconds` each, aligned to multiples of that, the one in which `now` is being the last.
@@ -174,13 +228,33 @@ mod tests {
         for second in 0..100_000 {
             history.answered(at(second), MS);
         }
-        assert_eq!((history.seconds.len(), history.tens.len()), (SECONDS, COARSE_BINS));
+        assert_eq!((history.seconds.len(), history.coarse.len()), (7200, 8640));
         assert_eq!(history.span(99_990, 10).answered, 10);
         assert_eq!(history.span(92_000, 10).answered, 10);
         assert_eq!(history.span(0, 1000).answered, 0);
         // A probe from before the first bin counts for nothing.
         history.lost(at(5));
         assert_eq!(history.span(0, 100).lost, 0);
+    }
+
+    #[test]
+    fn of_many_series_each_has_a_part_of_what_one_has_and_still_a_day() {
+        for (series, most) in [(128, 15_840), (129, 2640), (4096, 1080), (4097, 264), (65_536, 264)] {
+            let mut history = History::among(series);
+            for second in 0..200_000 {
+                history.answered(at(second), if second % 600 == 0 { Rtt::from_nanos(9_000_000) } else { MS });
+                if second % 600 == 300 {
+                    history.lost(at(second));
+                }
+            }
+            assert_eq!(history.bins(), most, "{series}");
+            let cells = history.cells(at(199_999), 1800, 40);
+            assert!(cells[1..39].iter().all(|bin| (bin.slowest(), bin.lost) == (Some(9_000_000), 3)), "{cells:?}");
+            // Cells that are finer than what is kept of their time show the like, and nothing more than once.
+            let cells = history.cells(at(150_000), 60, 40);
+            let lost: u16 = cells.iter().map(|bin| bin.lost).sum();
+            assert!(cells.iter().all(|bin| bin.slowest().is_some()) && lost <= 4, "{series} {cells:?}");
+        }
     }
 
     #[test]
