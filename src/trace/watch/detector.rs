@@ -19,6 +19,8 @@ const SHIFT_LEAST: f64 = 2e6;
 const SHIFT_PART: f64 = 0.2;
 /// Answers without which there is no usual delay.
 const SHIFT_ANSWERS: usize = 5;
+/// Paths that are remembered.
+const MOST_PATHS: usize = 256;
 /// Delays that are kept: half a minute of ten a second, twice.
 const MOST_DELAYS: usize = 600;
 
@@ -68,8 +70,9 @@ pub(super) struct Detector {
     /// When the newest cycles began.
     began: VecDeque<Instant>,
     rerouted: Option<Rerouted>,
-    /// The responders of every path that was seen.
-    paths: Vec<BTreeMap<u8, Vec<IpAddr>>>,
+    /// The responders of the paths that were seen last, each with its number, and how many there were.
+    paths: VecDeque<(u64, BTreeMap<u8, Vec<IpAddr>>)>,
+    seen: u64,
     /// Cycles in a row that the destination did not answer, and when the first of them began.
     lost: u64,
     lost_since: Instant,
@@ -205,8 +208,8 @@ impl Detector {
                 out.push((since, ChangeKind::LabelChanged { ttl: Ttl::new(ttl), before, after }));
             }
         }
-        if self.paths.is_empty() && cycle.reached {
-            self.paths.push(self.signature());
+        if self.seen == 0 && cycle.reached {
+            self.see(self.signature());
         }
         if !changed.is_empty() {
             let rerouted = self.rerouted.get_or_insert(Rerouted { since, hops: Vec::new(), wait: TOGETHER });
@@ -229,19 +232,25 @@ impl Detector {
             let mut both = known.iter().filter_map(|(ttl, one)| Some((one, signature.get(ttl)?)));
             both.all(|(one, other)| one.iter().any(|responder| other.contains(responder)))
         };
-        let path = match self.paths.iter().position(same) {
-            Some(path) => path,
-            None => {
-                self.paths.push(signature);
-                self.paths.len() - 1
-            }
-        };
+        let known = self.paths.iter().find(|(_, known)| same(known)).map(|(number, _)| *number);
+        let path = known.unwrap_or_else(|| self.see(signature));
         let median = |after: bool| {
             let delays = self.delays.iter().rev().filter(|(at, _)| (*at >= since) == after).take(20);
             median(delays.map(|(_, rtt)| *rtt).collect())
         };
         let (before, after) = (median(false), median(true));
-        out.push((since, ChangeKind::PathChanged { hops, path: path as u64, before, after }));
+        out.push((since, ChangeKind::PathChanged { hops, path, before, after }));
+    }
+
+    /// Remembers a path that was not seen before, and gives its number.
+    fn see(&mut self, signature: BTreeMap<u8, Vec<IpAddr>>) -> u64 {
+        let number = self.seen;
+        self.seen += 1;
+        self.paths.push_back((number, signature));
+        if self.paths.len() > MOST_PATHS {
+            self.paths.pop_front();
+        }
+        number
     }
 
     /// The responders that are known now, by TTL.
