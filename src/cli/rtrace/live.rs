@@ -61,7 +61,8 @@ impl Rtrace<'_> {
         let reported = |event: &Event| match event {
             Event::Report(report) => report.stop_reason.is_some(),
             Event::FlowsReport(flows) => flows.all.stop_reason.is_some(),
-            Event::Overdue(_) | Event::Waiting(_) | Event::Cycle(..) => false,
+            // Of single probes, and there are ever more of them, it has nothing but why they were not sent; that is an event, too.
+            Event::Probe(_) | Event::Overdue(_) | Event::Waiting(_) | Event::Cycle(..) => false,
             _ => true,
         };
         Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))
