@@ -83,6 +83,7 @@ pub(super) fn start<E: Send + 'static, V: View<E> + 'static>(
     let shared = Arc::new(Shared { state: Mutex::new(state), wake: Box::new(start.terminal.waker()) });
     start.terminal.enter(LEAVE.as_bytes())?;
     let Start { terminal, view, post, title } = start;
+    let ends = EndsWithPanic(post.clone());
     let screen = Screen {
         terminal,
         view,
@@ -96,8 +97,23 @@ pub(super) fn start<E: Send + 'static, V: View<E> + 'static>(
         contradictions: 0,
         left: false,
     };
-    let thread = net::thread("screen").spawn(move || screen.run()).inspect_err(|_| net::restore_terminal())?;
+    let draw = move || {
+        let _ends = ends;
+        screen.run()
+    };
+    let thread = net::thread("screen").spawn(draw).inspect_err(|_| net::restore_terminal())?;
     Ok((shared, thread))
+}
+
+/// Ends the run if the thread that draws panics: nobody would take keys and signals any more. The report is printed all the same.
+struct EndsWithPanic(Option<PostControl>);
+
+impl Drop for EndsWithPanic {
+    fn drop(&mut self) {
+        if let Some(post) = self.0.as_ref().filter(|_| std::thread::panicking()) {
+            post(Control::Interrupt);
+        }
+    }
 }
 
 struct Screen<E, V> {
@@ -252,5 +268,28 @@ impl<E, V: View<E>> Screen<E, V> {
         if let Some(post) = &self.post {
             post(control);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_thread_that_draws_ends_the_run_and_its_end_does_not() {
+        let posted = Arc::new(Mutex::new(Vec::new()));
+        let ends = || {
+            let posted = Arc::clone(&posted);
+            EndsWithPanic(Some(Arc::new(move |control| posted.lock().unwrap().push(control))))
+        };
+        drop(ends());
+        assert!(posted.lock().unwrap().is_empty());
+        let guard = ends();
+        let panicked = std::thread::spawn(move || {
+            let _guard = guard;
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(panicked.join().is_err());
+        assert!(matches!(posted.lock().unwrap()[..], [Control::Interrupt]));
     }
 }
