@@ -340,8 +340,10 @@ impl<E, F> Loops<E, F> {
         if let Some(tap) = tap {
             tap.into_inner().finish(&mut lines.packets);
         }
+        // A sink may wait for a terminal that does not read; a recording and packets do not.
+        let finished = written.and_then(|()| text(&mut lines, &mut hand_over));
         let finished =
-            written.and_then(|()| sink.finish(&mut Streams { data: &mut lines.data, talk: &mut lines.talk }));
+            finished.and_then(|()| sink.finish(&mut Streams { data: &mut lines.data, talk: &mut lines.talk }));
         let finished = finished.and_then(|()| text(&mut lines, &mut hand_over));
         driven.map(|()| finished)
     }
