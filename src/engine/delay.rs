@@ -24,7 +24,7 @@ const STEP: i128 = 50_000;
 const SHORTEST: Rtt = Rtt::from_nanos(500);
 
 /// 500 ppm, the fastest that adjtimex(2) slews, as a divisor.
-const DRIFT: i128 = 2_000;
+pub(super) const DRIFT: i128 = 2_000;
 
 /// The round-trip delay between two local stamps, from the best clock that has both: the interface's, the kernel's, ours.
 ///
@@ -113,9 +113,15 @@ pub fn arrival(sent: &Stamp, arrived: &Stamp) -> Instant {
 
 /// Whether both clocks moved alike between two readings.
 fn steady(earlier: Now, later: Now) -> bool {
+    let mono = i128::from(later.mono.as_nanos()) - i128::from(earlier.mono.as_nanos());
+    moved(earlier, later).abs() <= STEP + mono.abs() / DRIFT
+}
+
+/// How far the wall clock moved against the monotonic one between two readings, in nanoseconds.
+pub(super) fn moved(earlier: Now, later: Now) -> i128 {
     let wall = i128::from(later.wall.as_nanos()) - i128::from(earlier.wall.as_nanos());
     let mono = i128::from(later.mono.as_nanos()) - i128::from(earlier.mono.as_nanos());
-    (wall - mono).abs() <= STEP + mono.abs() / DRIFT
+    wall - mono
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod pace;
 pub mod send_errors;
 mod target;
 mod timers;
+mod wall_clock;
 
 use crate::channel::{Arena, Inbound, Outbox};
 use crate::types::{Instant, Now};
@@ -20,6 +21,7 @@ pub use decided::{AnswerKind, Decided};
 pub use inflight::{Inflight, Named};
 pub use target::{Destination, Target};
 pub use timers::Timers;
+pub use wall_clock::WallClock;
 
 /// An application as a state machine: it never reads a clock, a socket or a random source.
 ///

@@ -71,6 +71,13 @@ pub enum Event {
     },
     /// Interim figures were asked for (SIGQUIT): one per subject.
     Interim(Vec<Interim>),
+    /// The wall clock was stepped, where changes are wanted.
+    ClockStepped {
+        /// When that was noticed, as it shows now.
+        at: WallTime,
+        /// By how many nanoseconds; negative if it was set back.
+        by: i64,
+    },
     /// A target came or went, after the event that shows it.
     Change(Box<Change>),
     /// A subject is over.

@@ -15,7 +15,7 @@ use super::set::SeriesSet;
 use crate::channel::{Arena, Header, IcmpNotice, Inbound, Open, Order, Outbox, Recreated, Token, Transmit, Write};
 use crate::engine::outcome::SubjectId;
 use crate::engine::pace::Cap;
-use crate::engine::{Machine, Timers};
+use crate::engine::{Machine, Timers, WallClock};
 use crate::types::{ClockError, Instant, Now, ProbeId};
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
@@ -56,6 +56,7 @@ pub struct Ping {
     pub(super) resolving: Resolving,
     /// Where changes are wanted, or waited for.
     follower: Option<Follower>,
+    clock: WallClock,
     /// Series that still have something to send or to wait for, as of the last look at each.
     pub(super) active: HashSet<u32>,
     /// Orders that the channel has neither carried out nor refused.
@@ -205,6 +206,13 @@ impl Ping {
         }
     }
 
+    /// Reports that the wall clock was stepped, before what is reported with its time.
+    fn look_at_clock(&mut self, now: Now) {
+        if let Some(by) = self.clock.stepped(now).filter(|_| self.config.changes) {
+            self.events.push_back(Event::ClockStepped { at: now.wall, by });
+        }
+    }
+
     /// Whether nothing is left to do.
     fn is_idle(&self) -> bool {
         self.active.is_empty() && self.phase == Phase::Probing && !self.config.endless
@@ -299,6 +307,7 @@ impl Machine for Ping {
         if self.phase == Phase::New {
             self.start(now);
         }
+        self.look_at_clock(now);
         self.seen = now.mono;
         self.ordered_from.clear();
         self.push_connection_orders(outbox);
@@ -324,6 +333,7 @@ impl Machine for Ping {
         if self.phase == Phase::Finished {
             return;
         }
+        self.look_at_clock(now);
         match inbound {
             Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
             Inbound::Icmp(notice @ IcmpNotice { token: Some(token), .. }) => {
@@ -389,6 +399,7 @@ impl Machine for Ping {
         if self.phase == Phase::New {
             self.start(now);
         }
+        self.look_at_clock(now);
         self.begin_if_named(now);
         // An answer that arrived in time may not have been read when the deadline passed, so a probe is decided one turn
         // later, after all that arrived until then was handled.

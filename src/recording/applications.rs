@@ -14,6 +14,7 @@ use crate::ping::Event as PingEvent;
 use crate::ping::contrast::{self, Answerer, AnswererKind, Comparison, Finding, Row, Varied, Verdict};
 use crate::ping::{Change, Interim, OneWayStats, ReflectionStats, Responder, Spread, Summary};
 use crate::sweep::{Event as SweepEvent, TargetSummary, Totals};
+use crate::types::WallTime;
 
 names! { Verdict }
 
@@ -53,6 +54,7 @@ variants! {
         NoAnswerYet[event] = "no_answer_yet",
         Recreated { interface, not_sent, at } = "outage",
         Interim(figures) = "interim",
+        ClockStepped { at, by } = "clock_stepped",
         Change[change] = "change",
         Ended[summary] = "summary",
     }
@@ -94,10 +96,14 @@ impl Recorded for PingEvent {
         !matches!(self, PingEvent::NameWanted(_) | PingEvent::AddressWanted { .. })
     }
 
+    fn clock_step(&self) -> Option<(WallTime, i64)> {
+        if let PingEvent::ClockStepped { at, by } = self { Some((*at, *by)) } else { None }
+    }
+
     fn carried(&self) -> Carried {
         match self {
             PingEvent::Began { subject, .. } => Carried::Until(subject.id),
-            PingEvent::Named { .. } => Carried::Always,
+            PingEvent::Named { .. } | PingEvent::ClockStepped { .. } => Carried::Always,
             PingEvent::Ended(summary) => Carried::End(summary.subject.id),
             _ => Carried::No,
         }
@@ -134,6 +140,10 @@ impl Recorded for contrast::Event {
             contrast::Event::Ping(event) => event.is_recorded(),
             contrast::Event::Comparison(_) => true,
         }
+    }
+
+    fn clock_step(&self) -> Option<(WallTime, i64)> {
+        if let contrast::Event::Ping(event) = self { event.clock_step() } else { None }
     }
 
     fn carried(&self) -> Carried {

@@ -43,6 +43,7 @@ use json::Variants;
 use shelf::Shelves;
 
 use crate::engine::outcome::SubjectId;
+use crate::types::WallTime;
 
 /// The version of the format; of another one only the first line is understood.
 pub const VERSION: u64 = 1;
@@ -65,6 +66,11 @@ pub trait Recorded: Variants + Clone {
 
     /// Remembers what later events refer to, in the writer as in the reader.
     fn shelve(&self, _shelves: &mut Shelves) {}
+
+    /// By how many nanoseconds the wall clock was stepped, if it says so, and what it showed after that.
+    fn clock_step(&self) -> Option<(WallTime, i64)> {
+        None
+    }
 
     /// What it is to the later parts of the recording.
     fn carried(&self) -> Carried {

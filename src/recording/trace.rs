@@ -15,7 +15,7 @@ use crate::trace::{
     Began, Event, Finding, Flows, FlowsHop, FlowsResponder, Hop, HopProbe, Interim, Narrowing, Origins, Responder,
     StopReason, Trace,
 };
-use crate::types::Asn;
+use crate::types::{Asn, WallTime};
 
 names! { StopReason }
 
@@ -84,6 +84,7 @@ variants! {
         LabelChanged { ttl, before, after } = "label_changed",
         Finding { finding } = "finding", FindingEnded { finding } = "finding_ended",
         SendFailed { error } = "send_failed",
+        ClockStepped { by } = "clock_stepped",
         Paused = "paused", Resumed = "resumed", Reset = "reset", Interval(interval) = "interval",
     }
 }
@@ -135,9 +136,15 @@ impl Recorded for Event {
         }
     }
 
+    fn clock_step(&self) -> Option<(WallTime, i64)> {
+        let Event::Change(change) = self else { return None };
+        if let ChangeKind::ClockStepped { by } = change.kind { Some((change.at, by)) } else { None }
+    }
+
     fn carried(&self) -> Carried {
         match self {
             Event::Began(began) => Carried::Until(began.subject.id),
+            Event::Change(change) if matches!(change.kind, ChangeKind::ClockStepped { .. }) => Carried::Always,
             Event::Ended(trace) => Carried::End(trace.began.subject.id),
             Event::Report(report) if report.stop_reason.is_some() => Carried::End(report.began.subject.id),
             _ => Carried::No,

@@ -42,12 +42,13 @@ pub use sweep::{
 pub use trace::begins_not_to_send as trace_begins_not_to_send;
 pub use trace::changes::{path_name, sentence as change_sentence};
 pub use trace::findings::{rewritten as rewritten_sentence, sentence as finding_sentence};
+pub use trace::numbers::{ranges as flow_ranges, word as flow_word};
 pub use trace::text::objects as extension_text;
 pub use trace::{
     Column, Figure, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain,
     TracePrometheus, TraceText, TraceTextOptions, TraceView,
 };
-pub use words::message::not_sent_sentence;
+pub use words::message::{clock_stepped_sentence, not_sent_sentence};
 pub use words::{LocalOffset, Moment, StatusLine};
 
 pub use crate::types::{escape, printable};

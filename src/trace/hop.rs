@@ -276,6 +276,11 @@ impl<'a> Response<'a> {
         self.error().and_then(|error| error.quote.ttl)
     }
 
+    /// The MPLS labels that it shows.
+    pub fn labels(&self) -> Vec<u32> {
+        labels(self.extensions()).into_iter().map(|entry| entry.label).collect()
+    }
+
     /// ICMP extension objects.
     pub fn extensions(&self) -> &'a [Object] {
         self.error().map_or(&[], |error| &error.extensions)

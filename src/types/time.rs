@@ -67,6 +67,11 @@ impl WallTime {
     pub fn saturating_add(self, delay: Duration) -> WallTime {
         WallTime(self.0.saturating_add(saturating_nanos(delay)))
     }
+
+    /// The same moment on a clock that was stepped by so many nanoseconds.
+    pub fn stepped(self, nanos: i64) -> WallTime {
+        WallTime(self.0.saturating_add_signed(nanos))
+    }
 }
 
 /// As RFC 3339 writes it, in UTC with nanoseconds: `2026-11-22T15:27:13.000000001Z`.

@@ -57,6 +57,7 @@ pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
         next: None,
         newest: Duration::ZERO,
         clock,
+        stepped: Default::default(),
         over: false,
         error: None,
     };
@@ -96,6 +97,8 @@ struct Played<E, V> {
     /// The time of the newest event that was taken.
     newest: Duration,
     clock: Clock,
+    /// How far the wall clock of the run was stepped, in nanoseconds, and what it showed after the last time.
+    stepped: (i64, WallTime),
     /// Whether all events were taken.
     over: bool,
     error: Option<ReadError>,
@@ -128,7 +131,7 @@ impl Clock {
 impl<E: Recorded, V: View<E>> Played<E, V> {
     /// The time of the run, as the view knows times.
     fn now(&self, at: Duration) -> Now {
-        Now { mono: Instant::ZERO + BEFORE + at, wall: self.start.saturating_add(at) }
+        Now { mono: Instant::ZERO + BEFORE + at, wall: self.start.saturating_add(at).stepped(self.stepped.0) }
     }
 
     /// What time it is: where events are taken as fast as they can be, that of the newest one.
@@ -149,6 +152,10 @@ impl<E: Recorded, V: View<E>> Played<E, V> {
     }
 
     fn take(&mut self, (at, event): (Duration, E)) {
+        // Each of several paths has an event about it.
+        if let Some((shown, by)) = event.clock_step().filter(|(shown, _)| *shown != self.stepped.1) {
+            self.stepped = (self.stepped.0.saturating_add(by), shown);
+        }
         let now = self.now(at);
         self.view.event(event, now);
     }
@@ -169,6 +176,7 @@ impl<E: Recorded, V: View<E>> Played<E, V> {
         let Some(start) = index.before(to, REACH) else { return Ok(()) };
         self.reader = index.resume(start, self.source.read_from(start.offset()).map_err(ReadError::Input)?);
         self.view.begin_anew();
+        self.stepped = Default::default();
         let lasting: Vec<(Duration, E)> = index.lasting(start).collect();
         lasting.into_iter().for_each(|event| self.take(event));
         (self.next, self.over) = (None, false);

@@ -9,6 +9,7 @@ use crate::engine::outcome::{ProbeEvent, SubjectId};
 use crate::metrics::PresenceChange;
 use crate::ping::{Event, Observation, Observed};
 use crate::report::words::clock::{LocalOffset, LocalTime};
+use crate::report::words::message::clock_stepped_sentence;
 use crate::report::words::number::PingTime;
 use crate::report::{Sink, Streams, escape};
 use crate::types::{Rtt, WallTime};
@@ -77,6 +78,10 @@ impl PlainLines {
                 }
                 let label = self.labels.get(change.subject.id.index()).map(String::as_str);
                 writeln!(streams.data, "{}", change_line(change, label, self.offset))?;
+            }
+            Event::ClockStepped { at, by } => {
+                self.series.values_mut().for_each(|series| series.due = series.due.stepped(*by));
+                writeln!(streams.data, "{} {}", LocalTime(*at, self.offset), clock_stepped_sentence(*by))?;
             }
             Event::Ended(summary) => {
                 self.series.remove(&summary.subject.id);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::report::trace::findings;
-use crate::report::words::message::not_sent_sentence;
+use crate::report::words::message::{clock_stepped_sentence, not_sent_sentence};
 use crate::trace::watch::{ChangeKind, HopChange};
 use crate::types::{Rtt, Ttl};
 
@@ -42,6 +42,7 @@ pub fn sentence(kind: &ChangeKind) -> String {
         ChangeKind::Finding { finding } => format!("{}: {}", finding.severity().name(), findings::sentence(finding)),
         ChangeKind::FindingEnded { finding } => format!("no longer: {}", findings::sentence(finding)),
         ChangeKind::SendFailed { error } => not_sent_sentence(*error),
+        ChangeKind::ClockStepped { by } => clock_stepped_sentence(*by),
         ChangeKind::Paused => "paused".to_owned(),
         ChangeKind::Resumed => "probing again".to_owned(),
         ChangeKind::Reset => "the statistics begin anew".to_owned(),
@@ -125,6 +126,11 @@ mod tests {
                 "labels: hop 3 shows none, and showed 16/17",
             ),
             (ChangeKind::Outage { first: None }, "outage: the destination does not answer"),
+            (
+                ChangeKind::ClockStepped { by: 3_600_000_000_000 },
+                "clock: the time of day went forward by 3600.0 s (it was set, or this host slept)",
+            ),
+            (ChangeKind::ClockStepped { by: -1_500_000_000 }, "clock: the time of day was set back by 1.5 s"),
             (
                 ChangeKind::Refused { ttl: ttl(2), responder: router(2), mark: "!H".to_owned() },
                 "refused: hop 2, 203.0.113.2, cannot deliver probes (!H)",

@@ -11,7 +11,7 @@ mod flows;
 mod influx;
 mod json;
 mod moves;
-mod numbers;
+pub(in crate::report) mod numbers;
 mod options;
 mod plain;
 mod prometheus;

@@ -1,11 +1,12 @@
 //! The numbers of flows in words.
 
-pub(super) fn word(flows: &[u32]) -> &'static str {
+/// One flow, or several.
+pub fn word(flows: &[u32]) -> &'static str {
     if flows.len() == 1 { "flow" } else { "flows" }
 }
 
 /// Ascending numbers, neighbours as ranges: `0,2-3`.
-pub(super) fn ranges(numbers: &[u32]) -> String {
+pub fn ranges(numbers: &[u32]) -> String {
     let mut spans: Vec<(u32, u32)> = Vec::new();
     for &number in numbers {
         match spans.last_mut() {

@@ -34,6 +34,8 @@ struct Path {
     silent: u64,
     /// How far away the destination is since that changed: the rows of a longer path stay.
     length: Option<Ttl>,
+    /// How far the wall clock was stepped since its beginning, in nanoseconds.
+    stepped: i64,
 }
 
 /// As many in a row, and the destination does not answer any more.
@@ -80,7 +82,7 @@ impl TracePlain {
         }
         path.due = duration + self.every;
         let (is_up, length) = (path.is_up(), path.length);
-        let at = report.began.time.saturating_add(duration);
+        let at = report.began.time.saturating_add(duration).stepped(path.stepped);
         let line = format!(
             "{} {} {}",
             LocalTime(at, self.offset),
@@ -96,10 +98,12 @@ impl Sink<Event> for TracePlain {
         match event {
             Event::Report(report) if report.stop_reason.is_none() => self.figures(report, streams),
             Event::Change(change) => {
-                if let (ChangeKind::LengthChanged { after, .. }, Some(path)) =
-                    (&change.kind, self.paths.get_mut(&change.subject.id))
-                {
-                    path.length = Some(*after);
+                if let Some(path) = self.paths.get_mut(&change.subject.id) {
+                    match change.kind {
+                        ChangeKind::LengthChanged { after, .. } => path.length = Some(after),
+                        ChangeKind::ClockStepped { by } => path.stepped = path.stepped.saturating_add(by),
+                        _ => {}
+                    }
                 }
                 let (at, name) = (LocalTime(change.at, self.offset), self.name(&change.subject));
                 writeln!(streams.data, "{at} {name} {}", changes::sentence(&change.kind))

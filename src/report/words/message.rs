@@ -133,6 +133,15 @@ pub fn not_sent_sentence(error: OsError) -> String {
     format!("not sent: {error}")
 }
 
+/// That the wall clock was stepped by `by` nanoseconds.
+pub fn clock_stepped_sentence(by: i64) -> String {
+    let seconds = by.unsigned_abs() as f64 / 1e9;
+    match by {
+        ..0 => format!("clock: the time of day was set back by {seconds:.1} s"),
+        0.. => format!("clock: the time of day went forward by {seconds:.1} s (it was set, or this host slept)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

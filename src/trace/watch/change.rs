@@ -49,6 +49,8 @@ pub enum ChangeKind {
     FindingEnded { finding: Finding },
     /// The kernel refuses probes.
     SendFailed { error: OsError },
+    /// The wall clock was stepped by this many nanoseconds; negative if it was set back.
+    ClockStepped { by: i64 },
     /// The user paused the run.
     Paused,
     /// It went on.
@@ -85,6 +87,7 @@ impl ChangeKind {
             ChangeKind::Finding { .. } => "finding",
             ChangeKind::FindingEnded { .. } => "finding_ended",
             ChangeKind::SendFailed { .. } => "send_failed",
+            ChangeKind::ClockStepped { .. } => "clock_stepped",
             ChangeKind::Paused => "paused",
             ChangeKind::Resumed => "resumed",
             ChangeKind::Reset => "reset",

@@ -13,7 +13,7 @@ use super::rows::Rows;
 use crate::channel::{Arena, Inbound, Outbox, RunChange};
 use crate::engine::outcome::{Pace, SubjectId};
 use crate::engine::send_errors::Unsent;
-use crate::engine::{Machine, Target};
+use crate::engine::{Machine, Target, WallClock};
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
 use crate::trace::fleet::names::PATIENCE;
@@ -39,6 +39,7 @@ pub struct Reporter {
     reports: BTreeMap<usize, Report>,
     /// What the flows of targets show together, where they are followed.
     uneven: BTreeMap<usize, Uneven>,
+    clock: WallClock,
     wake: Option<Instant>,
 }
 
@@ -66,6 +67,7 @@ impl Reporter {
             rows: BTreeMap::new(),
             reports: BTreeMap::new(),
             uneven: BTreeMap::new(),
+            clock: WallClock::default(),
             wake: Some(Instant::ZERO),
             config: Arc::new(config),
         }
@@ -125,6 +127,16 @@ impl Reporter {
 
     /// Begins watches while there is room, counts what `now` decides, and ends those that are over.
     fn advance(&mut self, now: Now) {
+        // Before what is reported with the times of the clock as it is now.
+        if let Some(by) = self.clock.stepped(now) {
+            let follows = |watched: &&Watched| watched.config.follow && watched.ended.is_none();
+            let subjects: Vec<_> =
+                self.watches.values().filter(follows).map(|watched| watched.watch.subject()).collect();
+            for subject in subjects {
+                let change = Change { subject, at: now.wall, kind: ChangeKind::ClockStepped { by } };
+                self.fleet.events.push_back(Event::Change(Arc::new(change)));
+            }
+        }
         loop {
             self.begin(now);
             let (mut over, mut compared) = (Vec::new(), Vec::new());

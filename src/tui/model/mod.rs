@@ -12,6 +12,8 @@ pub use ping::{PingModel, Presence, SeriesChangeKind, SeriesModel};
 
 use std::time::Duration;
 
+use path::Step;
+
 use crate::engine::outcome::SubjectId;
 use crate::trace::Event;
 use crate::trace::watch::{Change, ChangeKind};
@@ -38,6 +40,8 @@ pub struct Model {
     pub interval: Duration,
     /// How many flows of each target there are.
     flows: usize,
+    /// The newest step of the wall clock.
+    step: Option<Step>,
     /// Paths that have ended.
     ended: usize,
     /// How many there are to be.
@@ -76,16 +80,19 @@ impl Model {
         match event {
             Event::Began(began) => {
                 self.started.get_or_insert(now);
-                self.paths.push(PathModel::new(began, now));
+                let among = self.expected.max(self.paths.len() + 1);
+                self.paths.push(PathModel::new(began, now, among));
             }
             Event::Probe(event) => {
+                let step = self.step;
                 if let Some(path) = self.path(event.subject.id) {
-                    path.probe(&event, now);
+                    path.probe(&event, now, step);
                 }
             }
             Event::Overdue(event) => {
+                let step = self.step;
                 if let Some(path) = self.path(event.subject.id) {
-                    path.overdue(&event, now);
+                    path.overdue(&event, now, step);
                 }
             }
             Event::Report(report) => {
@@ -104,6 +111,7 @@ impl Model {
             ChangeKind::Paused => self.paused = true,
             ChangeKind::Resumed => self.paused = false,
             ChangeKind::Interval(interval) => self.interval = interval,
+            ChangeKind::ClockStepped { by } => self.step = Some(Step { at: now.mono, by }),
             _ => {}
         }
         let concerned: Vec<SubjectId> =
@@ -128,6 +136,11 @@ impl Model {
 
     fn path(&mut self, id: SubjectId) -> Option<&mut PathModel> {
         self.paths.iter_mut().find(|path| path.subject().id == id)
+    }
+
+    /// How much is kept of what happened when.
+    pub fn kept(&self) -> usize {
+        self.paths.iter().map(PathModel::kept).sum::<usize>() + self.changes.len()
     }
 
     /// How long the run is on at `now`.

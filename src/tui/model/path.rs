@@ -1,6 +1,7 @@
 //! What is known about one watched path: [`PathModel`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::trace::watch::{Change, ChangeKind, Report, ReportHop};
 use crate::trace::{Began, Finding, Response};
 use crate::types::{Instant, Now, ProbeId, Rtt, WallTime};
 
-/// No probe is older when something becomes known about it: a step of the wall clock is meant otherwise.
+/// No probe is older when something becomes known about it: a clock that was stepped unnoticed is meant otherwise.
 const OLDEST: Duration = Duration::from_secs(60);
 
 /// One path.
@@ -34,9 +35,16 @@ pub struct PathModel {
     /// What it shows by now.
     pub findings: Vec<Finding>,
     hops: BTreeMap<u8, HopModel>,
+    /// How many hops share what is kept, about.
+    among: usize,
     /// Probes that count as lost, for now.
     overdue: BTreeSet<ProbeId>,
 }
+
+/// Routers of a hop whose labels are known.
+const MOST_LABELLED: usize = 16;
+/// A path has about as many hops.
+const USUAL_HOPS: usize = 16;
 
 /// What figures do not show of one hop.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +57,36 @@ pub struct HopModel {
     pub last: Option<Rtt>,
     /// The newest answer.
     pub newest: Option<Arc<ProbeEvent>>,
+    /// The labels that routers show, each with when the probe left that showed them first.
+    labels: Vec<(IpAddr, Vec<u32>, Instant)>,
+}
+
+impl HopModel {
+    /// Since when this router shows the labels that it does.
+    pub fn labelled_since(&self, router: IpAddr) -> Option<Instant> {
+        self.labels.iter().find(|(known, ..)| *known == router).map(|(.., since)| *since)
+    }
+
+    fn label(&mut self, response: &Response<'_>, sent: Instant) {
+        let known = self.labels.iter().position(|(router, ..)| *router == response.responder);
+        let labels = response.labels();
+        match known.and_then(|at| self.labels.get(at)) {
+            Some((_, known, _)) if *known == labels => return,
+            Some(_) => drop(known.map(|at| self.labels.remove(at))),
+            None => {}
+        }
+        if !labels.is_empty() {
+            self.labels.push((response.responder, labels, sent));
+        }
+        if self.labels.len() > MOST_LABELLED {
+            self.labels.remove(0);
+        }
+    }
+
+    /// Of one of this many hops.
+    fn among(hops: usize) -> HopModel {
+        HopModel { history: History::among(hops), ..HopModel::default() }
+    }
 }
 
 impl PathModel {
@@ -57,8 +95,10 @@ impl PathModel {
         self.length.or(self.figures.as_ref()?.hops.last().map(|last| last.ttl.get()))
     }
 
-    pub(super) fn new(began: Began, since: Now) -> PathModel {
+    /// One of this many paths.
+    pub(super) fn new(began: Began, since: Now, paths: usize) -> PathModel {
         PathModel {
+            among: paths * USUAL_HOPS,
             began,
             since,
             figures: None,
@@ -87,6 +127,11 @@ impl PathModel {
         self.hops.get(&ttl)
     }
 
+    /// How much is kept of what happened when.
+    pub(super) fn kept(&self) -> usize {
+        self.hops.values().map(|hop| hop.history.bins()).sum::<usize>() + self.overdue.len() + self.findings.len()
+    }
+
     /// The rows to show: after the last hop that answered, one silent hop stands for all.
     pub fn rows(&self) -> &[ReportHop] {
         let hops = self.figures.as_ref().map_or(&[][..], |figures| &figures.hops);
@@ -99,10 +144,11 @@ impl PathModel {
         self.figures.as_ref().is_some_and(|figures| figures.distance_proven.is_some())
     }
 
-    pub(super) fn probe(&mut self, event: &Arc<ProbeEvent>, now: Now) {
-        let (Some(ttl), sent) = (event.ttl, sent_at(event, now)) else { return };
+    pub(super) fn probe(&mut self, event: &Arc<ProbeEvent>, now: Now, step: Option<Step>) {
+        let (Some(ttl), sent) = (event.ttl, sent_at(event, now, step)) else { return };
         let was_overdue = self.overdue.remove(&event.id);
-        let hop = self.hops.entry(ttl.get()).or_default();
+        let among = self.among;
+        let hop = self.hops.entry(ttl.get()).or_insert_with(|| HopModel::among(among));
         match Response::of(event) {
             Some(response) => {
                 if was_overdue {
@@ -112,6 +158,7 @@ impl PathModel {
                 if !response.is_refusal() {
                     hop.delays.add(response.rtt);
                 }
+                hop.label(&response, sent);
                 hop.last = Some(response.rtt);
                 hop.newest = Some(Arc::clone(event));
             }
@@ -120,10 +167,11 @@ impl PathModel {
         }
     }
 
-    pub(super) fn overdue(&mut self, event: &ProbeEvent, now: Now) {
+    pub(super) fn overdue(&mut self, event: &ProbeEvent, now: Now, step: Option<Step>) {
         let Some(ttl) = event.ttl else { return };
         if self.overdue.insert(event.id) {
-            self.hops.entry(ttl.get()).or_default().history.lost(sent_at(event, now));
+            let hop = self.hops.entry(ttl.get()).or_insert_with(|| HopModel::among(self.among));
+            hop.history.lost(sent_at(event, now, step));
         }
     }
 
@@ -139,7 +187,11 @@ impl PathModel {
                 let is_it = |known: &Finding| (known.code(), known.ttl()) == (finding.code(), finding.ttl());
                 self.findings.retain(|known| !is_it(known));
             }
-            ChangeKind::Reset => self.hops.values_mut().for_each(|hop| hop.delays = Distribution::default()),
+            ChangeKind::Reset => {
+                self.hops.values_mut().for_each(|hop| hop.delays = Distribution::default());
+                // Of the probes under way nothing more is reported.
+                self.overdue.clear();
+            }
             _ => {}
         }
     }
@@ -150,7 +202,22 @@ impl PathModel {
 }
 
 /// When a probe was sent, on the clock of `now`.
-pub(super) fn sent_at(event: &ProbeEvent, now: Now) -> Instant {
-    let age = now.wall.as_nanos().saturating_sub(event.sent.as_nanos());
+pub(super) fn sent_at(event: &ProbeEvent, now: Now, step: Option<Step>) -> Instant {
+    let age = |by: i64| i128::from(now.wall.as_nanos()) - i128::from(by) - i128::from(event.sent.as_nanos());
+    let age = match step {
+        // It was sent before.
+        Some(Step { at, by }) if !(0..=now.mono.since(at).as_nanos() as i128).contains(&age(0)) => age(by),
+        _ => age(0),
+    };
+    let age = u64::try_from(age.max(0)).unwrap_or(u64::MAX);
     now.mono.saturating_sub(Duration::from_nanos(age).min(OLDEST))
+}
+
+/// A step of the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    /// When.
+    pub at: Instant,
+    /// By how many nanoseconds.
+    pub by: i64,
 }

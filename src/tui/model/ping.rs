@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::MOST_CHANGES;
 use super::history::History;
-use super::path::sent_at;
+use super::path::{Step, sent_at};
 use crate::channel::{OsError, RunChange};
 use crate::engine::outcome::{ProbeEvent, Subject, SubjectId};
 use crate::metrics::PresenceChange;
@@ -21,7 +21,7 @@ pub struct PingModel {
     pub series: Vec<SeriesModel>,
     /// What happened to targets, oldest first.
     pub changes: Vec<SeriesChange>,
-    /// When the run paused, went on, or its statistics began anew.
+    /// When the run paused, went on, its statistics began anew, or the wall clock was stepped.
     pub gaps: Vec<Instant>,
     /// Names of addresses that were typed.
     pub names: BTreeMap<IpAddr, Box<str>>,
@@ -34,17 +34,19 @@ pub struct PingModel {
     /// What distinguishes those of one target, by number.
     pub labels: Vec<String>,
     places: BTreeMap<SubjectId, usize>,
+    /// The newest step of the wall clock.
+    step: Option<Step>,
     ended: usize,
     expected: usize,
 }
 
-/// A change of a target.
+/// A change of a target, or of all.
 #[derive(Clone, Debug)]
 pub struct SeriesChange {
     /// When that became known.
     pub at: Now,
-    /// The target, and how it is probed.
-    pub subject: Arc<Subject>,
+    /// The target, and how it is probed; `None` if it concerns all of them.
+    pub subject: Option<Arc<Subject>>,
     /// What changed.
     pub kind: SeriesChangeKind,
 }
@@ -56,6 +58,8 @@ pub enum SeriesChangeKind {
     Presence(PresenceChange),
     /// This host does not send its probes.
     NotSent(OsError),
+    /// The wall clock was stepped by so many nanoseconds.
+    ClockStepped(i64),
 }
 
 /// One target.
@@ -108,10 +112,16 @@ impl PingModel {
         match event {
             Event::Began { subject, .. } => self.begin(subject, now),
             Event::Probe(event) => {
-                let observed = self.series_mut(event.subject.id).and_then(|series| series.probe(&event, now));
+                let step = self.step;
+                let observed = self.series_mut(event.subject.id).and_then(|series| series.probe(&event, now, step));
                 if let Some(Observation::NotSent(error)) = observed {
-                    self.keep(SeriesChange { at: now, subject: event.subject, kind: SeriesChangeKind::NotSent(error) });
+                    self.keep(now, Some(event.subject), SeriesChangeKind::NotSent(error));
                 }
+            }
+            Event::ClockStepped { by, .. } => {
+                self.step = Some(Step { at: now.mono, by });
+                self.keep(now, None, SeriesChangeKind::ClockStepped(by));
+                self.gap(now.mono);
             }
             Event::Named { address, name } => drop(self.names.insert(address, name)),
             Event::Change(change) => self.change(*change, now),
@@ -125,12 +135,13 @@ impl PingModel {
         if let Pace::Fixed(interval) = subject.spec.pace {
             self.interval.get_or_insert(interval);
         }
+        let among = self.expected.max(self.series.len() + 1);
         self.places.insert(subject.id, self.series.len());
         self.series.push(SeriesModel {
             subject,
             observed: Observed::default(),
-            history: History::default(),
-            refused: History::default(),
+            history: History::among(among),
+            refused: History::among(among),
             last_lost: None,
             presence: Presence::Unknown,
         });
@@ -143,11 +154,11 @@ impl PingModel {
                 PresenceChange::Up | PresenceChange::Back { .. } => Presence::Up(change.at),
             };
         }
-        self.keep(SeriesChange { at: now, subject: change.subject, kind: SeriesChangeKind::Presence(change.kind) });
+        self.keep(now, Some(change.subject), SeriesChangeKind::Presence(change.kind));
     }
 
-    fn keep(&mut self, change: SeriesChange) {
-        self.changes.push(change);
+    fn keep(&mut self, at: Now, subject: Option<Arc<Subject>>, kind: SeriesChangeKind) {
+        self.changes.push(SeriesChange { at, subject, kind });
         if self.changes.len() > MOST_CHANGES {
             self.changes.remove(0);
         }
@@ -155,6 +166,12 @@ impl PingModel {
 
     fn series_mut(&mut self, id: SubjectId) -> Option<&mut SeriesModel> {
         self.series.get_mut(*self.places.get(&id)?)
+    }
+
+    /// How much is kept of what happened when: bins, changes and gaps.
+    pub fn kept(&self) -> usize {
+        let bins = self.series.iter().map(|series| series.history.bins() + series.refused.bins());
+        bins.sum::<usize>() + self.changes.len() + self.gaps.len()
     }
 
     /// How long the run is on at `now`.
@@ -174,6 +191,10 @@ impl PingModel {
                 None => return,
             },
         }
+        self.gap(now);
+    }
+
+    fn gap(&mut self, now: Instant) {
         self.gaps.push(now);
         if self.gaps.len() > MOST_CHANGES {
             self.gaps.remove(0);
@@ -182,8 +203,8 @@ impl PingModel {
 }
 
 impl SeriesModel {
-    fn probe(&mut self, event: &ProbeEvent, now: Now) -> Option<Observation> {
-        let sent = sent_at(event, now);
+    fn probe(&mut self, event: &ProbeEvent, now: Now, step: Option<Step>) -> Option<Observation> {
+        let sent = sent_at(event, now, step);
         let observed = self.observed.take(event);
         match observed {
             None => {}

@@ -1,16 +1,19 @@
 //! All that is known about the hop that is selected, below the table.
 
+use std::time::Duration;
+
 use super::choices::Names;
 use super::paper::Paper;
 use super::table::named;
 use super::ui::Ui;
 use crate::engine::outcome::{Field, Outcome, ProbeEvent};
-use crate::report::{extension_text, printable, rewritten_sentence};
+use crate::report::{extension_text, flow_ranges, flow_word, printable, rewritten_sentence};
 use crate::trace::watch::{ReportHop, ReportResponder};
 use crate::trace::{Origins, hops_back};
 use crate::tui::model::PathModel;
 use crate::tui::text;
 use crate::tui::theme::Role;
+use crate::types::{Instant, Ttl};
 
 /// Rows that the table keeps, and bars that are shown at most.
 const TABLE_KEEPS: usize = 9;
@@ -23,23 +26,36 @@ const BETWEEN: &str = "   ";
 const LARGE: (usize, usize) = (120, 40);
 
 /// How many rows it takes of `room`, of which the table asks for `table`.
-pub fn height(path: &PathModel, ui: &Ui, (width, height): (usize, usize), (room, table): (usize, usize)) -> usize {
+pub fn height(
+    (flows, path): (&[PathModel], &PathModel),
+    ui: &Ui,
+    (width, height): (usize, usize),
+    (room, table): (usize, usize),
+    now: Instant,
+) -> usize {
     let is_open = ui.hop || width >= LARGE.0 && height >= LARGE.1;
     let Some(row) = ui.selected_row(path).filter(|_| is_open).and_then(|at| path.rows().get(at)) else { return 0 };
-    let wanted = 1 + lines(row, ui.common.names, width).len() + bars(path, row, MOST_BARS).len();
+    let lines = lines((flows, path), row, (ui.common.names, width), now).len();
+    let wanted = 1 + lines + bars(path, row, MOST_BARS).len();
     let height = wanted.min(room.saturating_sub(table.min(TABLE_KEEPS)));
     if height < 3 { 0 } else { height }
 }
 
 /// Draws it into the rows from `top` up to, not including, `bottom`.
-pub fn draw(paper: &mut Paper<'_>, (top, bottom): (usize, usize), path: &PathModel, ui: &Ui) {
+pub fn draw(
+    paper: &mut Paper<'_>,
+    (top, bottom): (usize, usize),
+    (flows, path): (&[PathModel], &PathModel),
+    ui: &Ui,
+    now: Instant,
+) {
     let Some(row) = ui.selected_row(path).and_then(|at| path.rows().get(at)) else { return };
     if bottom <= top {
         return;
     }
     paper.rule(top, &format!("hop {}", row.ttl.get()));
     let mut y = top + 1;
-    for line in lines(row, ui.common.names, paper.width()).iter().take(bottom - y) {
+    for line in lines((flows, path), row, (ui.common.names, paper.width()), now).iter().take(bottom - y) {
         paper.text(1, y, line, Role::Plain);
         y += 1;
     }
@@ -61,14 +77,20 @@ fn bars(path: &PathModel, row: &ReportHop, most: usize) -> Vec<(f64, u64)> {
 }
 
 /// Its facts, in lines of at most `width` cells.
-fn lines(row: &ReportHop, names: Names, width: usize) -> Vec<String> {
+fn lines(
+    (flows, path): (&[PathModel], &PathModel),
+    row: &ReportHop,
+    (names, width): (Names, usize),
+    now: Instant,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let newest = row.responders.first();
     let mut who = newest.map_or_else(|| vec!["no answer".to_owned()], |newest| identity(newest, names));
     who.push(format!("answers {} of {}", row.received, row.received + row.missing()));
     fill(&mut lines, &who, width);
     if let Some(newest) = newest {
-        fill(&mut lines, &answer(&newest.newest, newest), width);
+        let labelled = path.hop(row.ttl.get()).and_then(|hop| hop.labelled_since(newest.responder.address));
+        fill(&mut lines, &answer(&newest.newest, newest, labelled.map(|since| now.since(since))), width);
     }
     fill(&mut lines, &delays(row), width);
     if row.responders.len() > 1 {
@@ -79,7 +101,35 @@ fn lines(row: &ReportHop, names: Names, width: usize) -> Vec<String> {
         };
         fill(&mut lines, &row.responders.iter().take(MOST_RESPONDERS).map(share).collect::<Vec<_>>(), width);
     }
+    if flows.len() > 1 {
+        fill(&mut lines, &by_router(flows, row.ttl, names), width);
+    }
     lines
+}
+
+/// Each router of a hop, of all flows, and which of them go through it.
+fn by_router(flows: &[PathModel], ttl: Ttl, names: Names) -> Vec<String> {
+    let mut routers: Vec<(&ReportResponder, Vec<u32>)> = Vec::new();
+    let mut silent = Vec::new();
+    for flow in flows {
+        let row = flow.rows().iter().find(|row| row.ttl == ttl);
+        let responders = row.map_or(&[][..], |row| &row.responders);
+        if responders.is_empty() {
+            silent.push(flow.flow());
+        }
+        for responder in responders {
+            let is_it = |known: &ReportResponder| known.responder.address == responder.responder.address;
+            match routers.iter_mut().find(|(known, _)| is_it(known)) {
+                Some((_, of)) => of.push(flow.flow()),
+                None => routers.push((responder, vec![flow.flow()])),
+            }
+        }
+    }
+    let numbers = |flows: &[u32]| format!("{} {}", flow_word(flows), flow_ranges(flows));
+    let routers = routers.iter().take(MOST_RESPONDERS);
+    let routers = routers.map(|(router, of)| format!("{} by {}", numbers(of), named(router, names)));
+    let silent = Some(silent).filter(|silent| !silent.is_empty()).map(|silent| format!("{} silent", numbers(&silent)));
+    routers.chain(silent).collect()
 }
 
 fn identity(responder: &ReportResponder, names: Names) -> Vec<String> {
@@ -101,7 +151,7 @@ fn identity(responder: &ReportResponder, names: Names) -> Vec<String> {
 }
 
 /// What its newest answer shows.
-fn answer(event: &ProbeEvent, responder: &ReportResponder) -> Vec<String> {
+fn answer(event: &ProbeEvent, responder: &ReportResponder, labelled: Option<Duration>) -> Vec<String> {
     let mut parts = Vec::new();
     if let Some(ttl) = event.reply_ttl {
         parts.push(format!("reply TTL {} (back {})", ttl.get(), hops_back(ttl)));
@@ -115,7 +165,11 @@ fn answer(event: &ProbeEvent, responder: &ReportResponder) -> Vec<String> {
             parts.push(format!("DSCP {} as quoted", tos.dscp().get()));
         }
         parts.extend(rewritten.iter().map(rewritten_sentence));
-        parts.extend(error.extensions.iter().map(|object| extension_text(std::slice::from_ref(object))));
+        parts.extend(error.extensions.iter().map(|object| {
+            let since = labelled.filter(|_| !object.labels().is_empty());
+            let since = since.map(|since| format!(" for {}", text::running(since.as_secs()))).unwrap_or_default();
+            extension_text(std::slice::from_ref(object)) + &since
+        }));
     }
     if let Some(delay) = event.delay {
         parts.push(format!("stamps {}", delay.stamp.name()));

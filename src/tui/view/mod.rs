@@ -32,6 +32,8 @@ use chart::{Chart, Line};
 use choices::Names;
 use held::Held;
 use paper::Paper;
+#[cfg(feature = "sim")]
+pub use paper::overwritten;
 pub use ping::{ContrastView, PingView};
 use ui::Ui;
 
@@ -153,7 +155,7 @@ impl View<Event> for PathView {
         let table = self.ui.lines(path).len() + 1;
         let room = bottom.saturating_sub(top);
         let size = (paper.width(), height);
-        let hop = hop::height(path, &self.ui, size, (room, table));
+        let hop = hop::height((flows, path), &self.ui, size, (room, table), at.mono);
         let side_by_side = flows::height(flows, &self.ui, (room - hop, table));
         let targets = targets::height(model, &self.ui, (room - hop - side_by_side, table));
         let events = events::height(model, path, &self.ui, (room - hop - side_by_side - targets, table), paper.width());
@@ -161,7 +163,7 @@ impl View<Event> for PathView {
         if !self.chart(&mut paper, (top, panes), (model, path), at) {
             table::draw(&mut paper, (top, panes), model, path, &self.ui, at.mono);
         }
-        hop::draw(&mut paper, (panes, panes + hop), path, &self.ui);
+        hop::draw(&mut paper, (panes, panes + hop), (flows, path), &self.ui, at.mono);
         flows::draw(&mut paper, (panes + hop, panes + hop + side_by_side), flows, &self.ui);
         targets::draw(&mut paper, (bottom - events - targets, bottom - events), model, &self.ui);
         events::draw(&mut paper, (bottom - events, bottom), (model, path), &self.ui, self.options.offset);

@@ -26,9 +26,15 @@ pub fn draw(
         text::width(&host(row, line, ui.common.names)) + more(row, line, ui).map_or(0, |more| more.len() + 1)
     };
     let lines = ui.lines(path);
-    let longest = lines.iter().filter_map(|&(at, line)| Some(width(rows.get(at)?, line))).max();
+    let widths = lines.iter().filter_map(|&(at, line)| {
+        let row = rows.get(at)?;
+        let name = row.responders.get(line)?.responder.name.as_ref().filter(|_| ui.common.names != Names::Off);
+        Some((width(row, line), name.is_none()))
+    });
+    let longest = widths.clone().map(|(width, _)| width).max();
+    let address = widths.filter(|(_, is_address)| *is_address).map(|(width, _)| width).max();
     let columns = if ui.has_numbers() { ui.columns.as_slice() } else { &[Column::Loss] };
-    let layout = Layout::new(paper.width(), longest.unwrap_or(0), columns, ui.has_strip());
+    let layout = Layout::new(paper.width(), (longest.unwrap_or(0), address.unwrap_or(0)), columns, ui.has_strip());
     let span = Span::of_series(layout.strip, (ui.common.window, ui.common.shift), Some(model.interval));
     heading(paper, top, &layout, (model, path), (now, span));
     let room = bottom.saturating_sub(top + 1);
@@ -78,17 +84,34 @@ pub fn window(rows: usize, room: usize, selected: Option<usize>, pinned: bool) -
     shown
 }
 
+/// Whether the marks for what is not shown are as short as can be.
+fn is_narrow(paper: &Paper<'_>) -> bool {
+    paper.width() < 60
+}
+
+/// Columns that those marks take, and the blanks before them, where rows may be hidden below alone or above as well.
+pub fn scrolled_width(paper: &Paper<'_>, above: bool) -> usize {
+    match (is_narrow(paper), above) {
+        (true, _) => 9,
+        (false, false) => 12,
+        (false, true) => 23,
+    }
+}
+
 /// How many rows are not shown, at the end of the line above the heading.
 pub fn scrolled(paper: &mut Paper<'_>, top: usize, shown: &[usize], rows: usize) {
     let glyphs = paper.look.glyphs;
     let (Some(&first), hidden) = (shown.first(), rows.saturating_sub(shown.len())) else { return };
     let Some(y) = top.checked_sub(1).filter(|_| hidden > 0) else { return };
-    let above = (first > 0).then(|| format!("{} {first} more", glyphs.above));
-    let below = Some(hidden.saturating_sub(first)).filter(|&below| below > 0);
-    let below = below.map(|below| format!("{} {below} more", glyphs.below));
-    let mark = above.into_iter().chain(below).collect::<Vec<_>>().join("  ");
-    let mark = format!("  {mark} ");
-    paper.text(paper.width().saturating_sub(text::width(&mark)), y, &mark, Role::Title);
+    let (before, after, between) = if is_narrow(paper) { ("", "", " ") } else { (" ", " more", "  ") };
+    let mark = |glyph: char, rows: usize| (rows > 0).then(|| format!("{glyph}{before}{rows}{after}"));
+    let marks = [mark(glyphs.above, first), mark(glyphs.below, hidden.saturating_sub(first))];
+    let marks: Vec<String> = marks.into_iter().flatten().collect();
+    let mark = format!("{} ", marks.join(between));
+    let x = paper.width().saturating_sub(text::width(&mark));
+    // Where even the shortest heading has no room beside it.
+    paper.clear(x, y, text::width(&mark));
+    paper.text(x, y, &mark, Role::Title);
 }
 
 fn heading(
@@ -139,7 +162,8 @@ pub fn marks(
 ) {
     for (at, glyph) in marks {
         if let Some(back) = span.back(now, at) {
-            paper.glyph(x + span.cells - 1 - back, y, glyph, Role::Change, false);
+            // More than a tick.
+            paper.over(x + span.cells - 1 - back, y, glyph, Role::Change, false);
         }
     }
 }
@@ -147,7 +171,9 @@ pub fn marks(
 /// What the ruler shows of an event.
 pub fn mark(glyphs: &Glyphs, kind: &ChangeKind) -> Option<char> {
     match kind {
-        ChangeKind::Paused | ChangeKind::Resumed | ChangeKind::Reset => Some(glyphs.gap),
+        ChangeKind::Paused | ChangeKind::Resumed | ChangeKind::Reset | ChangeKind::ClockStepped { .. } => {
+            Some(glyphs.gap)
+        }
         kind => kind.is_of_path().then_some(glyphs.change),
     }
 }

@@ -290,6 +290,7 @@ impl Sink<Event> for PingText {
             | Event::AddressWanted { .. }
             | Event::Readdressed { .. }
             | Event::Change(_)
+            | Event::ClockStepped { .. }
             | Event::Recreated { .. } => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use crate::engine::outcome::{Outcome, ProbeEvent, Silence};
 use crate::trace::annotation::annotation;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
-use crate::trace::hop::{Response, labels};
+use crate::trace::hop::Response;
 use crate::trace::watch::change::Change;
 use crate::trace::watch::cycle::ProbeState;
 use crate::trace::watch::detector::{CycleResult, Detector};
@@ -64,8 +64,7 @@ impl Watch {
         probes.insert(open.ttl, Arc::clone(event));
         match cycle.state(open.ttl) {
             ProbeState::Router => {
-                let labels = labels(response.extensions()).into_iter().map(|entry| entry.label).collect();
-                result.routers.insert(open.ttl, (response.responder, labels));
+                result.routers.insert(open.ttl, (response.responder, response.labels()));
             }
             ProbeState::Unreachable if result.refused.as_ref().is_none_or(|(ttl, ..)| open.ttl < *ttl) => {
                 result.refused = annotation(event).map(|mark| (open.ttl, response.responder, mark));

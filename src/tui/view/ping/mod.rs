@@ -15,7 +15,7 @@ use super::paper::Paper;
 use super::{Options, events};
 use crate::metrics::PresenceChange;
 use crate::ping::{Event, contrast};
-use crate::report::{not_sent_sentence, presence_sentence};
+use crate::report::{clock_stepped_sentence, not_sent_sentence, presence_sentence};
 use crate::tui::keys::{Key, PING};
 use crate::tui::model::{PingModel, SeriesChangeKind, SeriesModel};
 use crate::tui::theme::Role;
@@ -104,12 +104,13 @@ impl PingView {
                 }
                 SeriesChangeKind::Presence(presence) => (presence_sentence(&presence, offset), Role::Change),
                 SeriesChangeKind::NotSent(error) => (not_sent_sentence(error), Role::Loss),
+                SeriesChangeKind::ClockStepped(by) => (clock_stepped_sentence(by), Role::Plain),
             };
-            let sentence = match model.series.len() {
-                1 => sentence,
-                _ => match model.labels.get(change.subject.id.index()) {
+            let sentence = match change.subject.as_ref().filter(|_| model.series.len() > 1) {
+                None => sentence,
+                Some(subject) => match model.labels.get(subject.id.index()) {
                     Some(label) => format!("{label} {sentence}"),
-                    None => format!("{} {sentence}", escape(&change.subject.target)),
+                    None => format!("{} {sentence}", escape(&subject.target)),
                 },
             };
             (change.at.wall, sentence, role)
