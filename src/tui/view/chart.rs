@@ -144,7 +144,7 @@ impl Chart<'_> {
         paper.glyph(MARGIN - 1, y, glyphs.axis, Role::Dim, false);
         for &(at, glyph) in self.marks {
             if let Some(back) = span.back(now, at) {
-                paper.glyph(MARGIN + (span.cells - 1 - back) / ACROSS, y, glyph, Role::Change, false);
+                paper.over(MARGIN + (span.cells - 1 - back) / ACROSS, y, glyph, Role::Change, false);
             }
         }
         let refused = line.refused.map(|refused| refused.cells(now, span.cell, span.cells)).unwrap_or_default();
@@ -187,7 +187,7 @@ fn frame(paper: &mut Paper<'_>, (top, rows): (usize, usize), axis: Option<&Axis>
     (top..top + rows).for_each(|y| paper.glyph(MARGIN - 1, y, glyphs.axis, Role::Dim, false));
     for (row, delay) in axis.map(Axis::labels).unwrap_or_default() {
         paper.text(0, top + row, &text::right(&delay, MARGIN - 1), Role::Dim);
-        paper.glyph(MARGIN - 1, top + row, glyphs.tick, Role::Dim, false);
+        paper.over(MARGIN - 1, top + row, glyphs.tick, Role::Dim, false);
     }
     if axis.is_none() && rows > 0 {
         paper.text(MARGIN + 1, top + rows / 2, "no answer yet", Role::Dim);
@@ -204,7 +204,7 @@ fn outliers(paper: &mut Paper<'_>, top: usize, bins: &[Vec<Bin>], axis: &Axis) {
     let mut free_from = 0;
     for cell in 0..cells {
         let Some(delay) = beyond(cell) else { continue };
-        paper.glyph(MARGIN + cell, top, paper.look.glyphs.above, Role::Slow, false);
+        paper.over(MARGIN + cell, top, paper.look.glyphs.above, Role::Slow, false);
         let label = text::millis(delay as f64);
         let at = cell + 1;
         if at >= free_from

@@ -84,8 +84,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Of a table of `width` cells, whose longest name has `longest`.
-    pub fn new(width: usize, longest: usize, columns: &[Column], strip: bool) -> Layout {
+    /// Of a table of `width` cells, whose longest name has `longest`, and whose longest address that stands for a name `address`:
+    /// parts of addresses are too much alike.
+    pub fn new(width: usize, (longest, address): (usize, usize), columns: &[Column], strip: bool) -> Layout {
         let wish = longest.clamp(HOST_LEAST, HOST_MOST);
         let mut columns: Vec<Column> = columns.iter().copied().filter(|&column| column != Column::Strip).collect();
         let used = |columns: &[Column]| {
@@ -103,9 +104,10 @@ impl Layout {
         drop_until(&mut columns, &unusual, fits);
         // The strip goes after these columns, and gives them back.
         let mut with_strip = columns.clone();
-        drop_until(&mut with_strip, &LAST_RESORT, |columns| used(columns) + HOST_LEAST + STRIP_LEAST <= width);
+        let least = address.clamp(HOST_LEAST, HOST_MOST);
+        drop_until(&mut with_strip, &LAST_RESORT, |columns| used(columns) + least + STRIP_LEAST <= width);
         if !strip || used(&with_strip) + HOST_LEAST + STRIP_LEAST > width {
-            drop_until(&mut columns, &LAST_RESORT, |columns| used(columns) + HOST_LEAST <= width + BEFORE_STRIP);
+            drop_until(&mut columns, &LAST_RESORT, |columns| used(columns) + least <= width + BEFORE_STRIP);
             let host = (width + BEFORE_STRIP).saturating_sub(used(&columns)).min(wish);
             return Layout { host, columns, strip: 0 };
         }
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn columns_give_way_to_names_and_strip_in_a_fixed_order() {
-        let of = |width| Layout::new(width, 22, &usual(), true);
+        let of = |width| Layout::new(width, (22, 0), &usual(), true);
         let at = |width| (of(width).columns.len(), of(width).host, of(width).strip);
         assert_eq!((at(80), at(120)), ((4, 22, 23), (7, 22, 42)));
         assert_eq!((at(200).0, at(72).0, at(60).0, at(52)), (7, 4, 3, (2, 15, 16)));

@@ -28,10 +28,7 @@ pub fn draw(paper: &mut Paper<'_>, y: usize, table: &[Binding], question: Option
 /// Draws the table of keys over the screen, without its first `scrolled` lines where it is longer than that.
 pub fn help(paper: &mut Paper<'_>, table: &[Binding], scrolled: usize) {
     let (width, height) = (paper.width(), paper.height());
-    let wipe = " ".repeat(width);
-    for y in 0..height {
-        paper.text(0, y, &wipe, Role::Plain);
-    }
+    (0..height).for_each(|y| paper.clear(0, y, width));
     let lines = help_lines(table, width);
     // The heading stands above, and below, where there is room or something is hidden, what closes it.
     let hides = lines.len() >= height;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::LocalOffset;
 use super::paper::Paper;
+use super::table;
 use super::ui::Ui;
 use crate::engine::outcome::Subject;
 use crate::report::path_name;
@@ -38,7 +39,13 @@ pub fn draw(
     let right = right(Some(model.interval.as_secs_f64()), model.running(at.mono), (now.wall, offset));
     Headline { tool: "rtrace", names: &names, hows: &hows, right: &right }.draw(paper);
     let x = ui.common.replay.as_ref().map_or(1, |how| paper.text(1, 1, how, Role::Change) + 2);
-    state(paper, x, (model, path), frozen, offset);
+    let scrolled = if ui.lines(path).len() + AROUND > paper.height() {
+        table::scrolled_width(paper, ui.selected.is_some())
+    } else {
+        0
+    };
+    let room = paper.width().saturating_sub(scrolled);
+    state(paper, (x, room), (model, path), frozen, offset);
     2
 }
 
@@ -104,8 +111,13 @@ impl Headline<'_> {
 }
 
 /// Whether the destination answers, how far away it is, and what it loses.
-fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), frozen: bool, offset: LocalOffset) {
-    let mut x = x;
+fn state(
+    paper: &mut Paper<'_>,
+    (mut x, end): (usize, usize),
+    (model, path): (&Model, &PathModel),
+    frozen: bool,
+    offset: LocalOffset,
+) {
     if model.paused {
         x = paper.text(x, 1, "PAUSED  ", Role::Change);
     }
@@ -144,8 +156,8 @@ fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), f
         let role = if worst { Role::Loss } else { Role::Plain };
         parts.push((2, format!("{findings} finding{}", if findings == 1 { "" } else { "s" }), role));
     }
-    let scrolled = if path.rows().len() + AROUND > paper.height() { SCROLLED } else { 0 };
-    for (_, text, role) in fitting(parts, paper.width().saturating_sub(x + scrolled)) {
+    for (_, text, role) in fitting(parts, end.saturating_sub(x)) {
+        let text = text::cut(&text, end.saturating_sub(x), paper.look.glyphs.ellipsis);
         x = paper.text(x, 1, &text, role) + BETWEEN;
     }
 }
@@ -153,9 +165,8 @@ fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), f
 /// Columns between two parts of a line.
 const BETWEEN: usize = 3;
 
-/// Rows above and below those of the table, and the columns that show how many of them are hidden.
+/// Rows above and below those of the table.
 const AROUND: usize = 4;
-const SCROLLED: usize = 11;
 
 /// Those of a line's parts that have room, without the ones of the lowest ranks: what the row of the destination says as well.
 fn fitting(mut parts: Vec<(u8, String, Role)>, room: usize) -> Vec<(u8, String, Role)> {

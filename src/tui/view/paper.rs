@@ -11,12 +11,33 @@ pub struct Paper<'a> {
     buffer: &'a mut Buffer,
     /// Colours and glyphs.
     pub look: Look,
+    /// Which cells have something on them, row by row.
+    #[cfg(feature = "sim")]
+    taken: Vec<bool>,
+}
+
+#[cfg(feature = "sim")]
+thread_local! {
+    static OVERWRITTEN: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// The cells that were drawn over with something else since the last call, without intent, for tests: each is a defect.
+#[cfg(feature = "sim")]
+pub fn overwritten() -> Vec<String> {
+    OVERWRITTEN.take()
 }
 
 impl<'a> Paper<'a> {
     /// All of `buffer`.
     pub fn new(buffer: &'a mut Buffer, look: Look) -> Paper<'a> {
-        Paper { buffer, look }
+        #[cfg(feature = "sim")]
+        let taken = vec![false; buffer.content().len()];
+        Paper {
+            buffer,
+            look,
+            #[cfg(feature = "sim")]
+            taken,
+        }
     }
 
     /// Columns.
@@ -34,14 +55,53 @@ impl<'a> Paper<'a> {
         let room = self.width().saturating_sub(x);
         let text = text::beginning(text, room);
         if y < self.height() && !text.is_empty() {
+            self.take(x, y, text);
             // A position on the screen is one of its u16s.
             self.buffer.set_stringn(x as u16, y as u16, text, room, self.look.style(role));
         }
         x + text::width(text)
     }
 
+    /// Notes that cells of a row have something on them from now on.
+    #[cfg(feature = "sim")]
+    fn take(&mut self, x: usize, y: usize, text: &str) {
+        let (width, mut at) = (self.width(), x);
+        for character in text.chars() {
+            let cell = y * width + at;
+            at += unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
+            let there = self.buffer.content().get(cell).map(|cell| cell.symbol().to_owned()).unwrap_or_default();
+            let Some(taken) = self.taken.get_mut(cell) else { continue };
+            // A blank leaves its place to others.
+            if std::mem::replace(taken, *taken || character != ' ') && there != character.to_string() {
+                OVERWRITTEN.with_borrow_mut(|all| all.push(format!("{there:?} at {x},{y} by {text:?}")));
+            }
+        }
+    }
+
+    #[cfg(not(feature = "sim"))]
+    fn take(&self, _: usize, _: usize, _: &str) {}
+
+    /// Leaves `cells` cells of row `y` to what is drawn over them.
+    pub fn clear(&mut self, x: usize, y: usize, cells: usize) {
+        for x in x..x.saturating_add(cells).min(self.width()) {
+            #[cfg(feature = "sim")]
+            if let Some(taken) = self.taken.get_mut(y * usize::from(self.buffer.area().width) + x) {
+                *taken = false;
+            }
+            if let Some(cell) = self.buffer.cell_mut((x as u16, y as u16)) {
+                cell.reset();
+            }
+        }
+    }
+
     /// One character.
     pub fn glyph(&mut self, x: usize, y: usize, glyph: char, role: Role, dim: bool) {
+        self.take(x, y, glyph.encode_utf8(&mut [0; 4]));
+        self.over(x, y, glyph, role, dim);
+    }
+
+    /// The same over whatever is there.
+    pub fn over(&mut self, x: usize, y: usize, glyph: char, role: Role, dim: bool) {
         if x < self.width()
             && let Some(cell) = self.buffer.cell_mut((x as u16, y as u16))
         {
@@ -56,7 +116,7 @@ impl<'a> Paper<'a> {
         let there = self.buffer.cell((x as u16, y as u16)).and_then(|cell| cell.symbol().chars().next());
         let both = there.filter(|there| PATTERNS.contains(there) && PATTERNS.contains(&glyph));
         let merged = both.and_then(|there| char::from_u32(u32::from(there) | u32::from(glyph)));
-        self.glyph(x, y, merged.unwrap_or(glyph), role, false);
+        self.over(x, y, merged.unwrap_or(glyph), role, false);
     }
 
     /// The first `width` cells of row `y` are those of the selection.

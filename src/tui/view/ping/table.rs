@@ -95,6 +95,6 @@ fn refusals(paper: &mut Paper<'_>, (x, y): (usize, usize), series: &SeriesModel,
     let others = series.history.cells(now, span.cell, span.cells);
     for (at, _) in refused.iter().zip(&others).enumerate().filter(|(_, (bin, other))| bin.lost > 0 && other.is_empty())
     {
-        paper.glyph(x + at, y, REFUSED, Role::Loss, false);
+        paper.over(x + at, y, REFUSED, Role::Loss, false);
     }
 }
