@@ -45,6 +45,22 @@ fn events_by(
     targets: &[&str],
     count: u64,
 ) -> Vec<(Event, Now)> {
+    let (mut all, mut base) = (Vec::new(), None);
+    run_by(network, (method, protocol), targets, count, |event, now| {
+        let base = *base.get_or_insert(now.wall.as_nanos());
+        all.push((event, at(now.wall.as_nanos() - base, base)));
+    });
+    all
+}
+
+/// Probes, and gives every event with the time at which it came.
+fn run_by(
+    network: &Network,
+    (method, protocol): (&Method, Protocol),
+    targets: &[&str],
+    count: u64,
+    mut take: impl FnMut(Event, Now),
+) {
     let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketChoice::Auto)).into();
     let OpenedLanes { mut channel, lanes, .. } = network.open(&Plan { lanes, ..Plan::default() });
     let spec = Arc::new(Spec { wait: Wait::Prompt, ..Spec::default() });
@@ -60,17 +76,13 @@ fn events_by(
     let targets = targets.iter().map(task).collect();
     let config =
         Config { targets, spec: Arc::clone(&spec), count: Some(count), changes: true, seed: 42, ..Config::default() };
-    let (mut all, mut machine) = (Vec::new(), Ping::new(config));
-    let mut base = None;
-    driver::run_timed(&mut *channel, &mut machine, Precision::Relaxed, |now, turn| {
+    driver::run_timed(&mut *channel, &mut Ping::new(config), Precision::Relaxed, |now, turn| {
         if let Turn::Event(event) = turn {
-            let base = *base.get_or_insert(now.wall.as_nanos());
-            all.push((event, at(now.wall.as_nanos() - base, base)));
+            take(event, now);
         }
         Next::Continue
     })
     .unwrap();
-    all
 }
 
 fn at(nanos: u64, base: u64) -> Now {
@@ -298,4 +310,43 @@ fn no_size_and_no_key_ends_it() {
         let events = events(&network(5..=9), &targets[..count], 30);
         by_chance::at_random(&mut view(count, false), &events, 1_000, |_| {});
     }
+}
+
+#[test]
+fn a_step_of_the_wall_clock_is_an_event_and_lines_go_on_after_it() {
+    let mut network = network(0..=0);
+    network.step_wall_clock(SECOND * 20, -3_600_000_000_000);
+    let (mut view, mut all) = (view(2, false), Vec::new());
+    run_by(&network, (&Method::Icmp, Protocol::Icmp), &["198.51.100.5", "198.51.100.77"], 40, |event, now| {
+        all.push((event, now));
+    });
+    all.iter().for_each(|(event, now)| view.event(event.clone(), *now));
+    let now = all.last().unwrap().1;
+    let picture = as_text((80, 24), |screen| view.draw(now, screen));
+    assert_eq!(picture.matches("clock: the time of day was set back by 3600.0 s").count(), 1, "{picture}");
+    let options = PingTextOptions { quiet: true, ..PingTextOptions::default() };
+    let mut plain = PingPlain::new(SECOND * 10, |_| 0, Box::new(PingText::new(options)));
+    let mut data = Vec::new();
+    for (event, _) in &all {
+        plain.event(event, &mut Streams { data: &mut data, talk: &mut Vec::new() }).unwrap();
+    }
+    let lines = String::from_utf8(data).unwrap();
+    assert_eq!(lines.matches(" 198.51.100.5 up, ").count(), 3, "{lines}");
+    assert_eq!(lines.matches("T23:").count(), lines.matches("T").count() - lines.matches("T00:").count(), "{lines}");
+    let (octets, _) = recorded(Mode::Ping, &all);
+    assert!(String::from_utf8(octets).unwrap().contains("\"type\":\"clock_stepped\""));
+}
+
+#[test]
+fn of_one_of_very_many_targets_little_is_kept_after_hours() {
+    let (mut few, mut many) = (view(2, false), view(4096, false));
+    let mut kept = Vec::new();
+    run_by(&network(0..=0), (&Method::Icmp, Protocol::Icmp), &["198.51.100.9"], 12_000, |event, now| {
+        few.event(event.clone(), now);
+        many.event(event, now);
+        kept.push((few.model().kept(), many.model().kept()));
+    });
+    let (before, after) = (kept[kept.len() / 2], kept[kept.len() - 1]);
+    assert!((7200..8000).contains(&after.0), "{after:?}");
+    assert!(after.1 <= before.1 + 60 && after.1 < 500, "{before:?} {after:?}");
 }
