@@ -4,6 +4,7 @@ mod access;
 mod effective;
 mod hosts;
 mod labels;
+mod metrics;
 mod module;
 mod schema;
 mod stamp;
@@ -24,16 +25,13 @@ use crate::types::{Family, Port, Tos};
 pub use access::Access;
 pub use effective::{describe, describe_module};
 pub use hosts::{Host, read as read_file, split};
+pub use metrics::{MetricsOptions, RouterFacts};
 pub use module::{Module, NotOffered, PathProbes, Prober, SHORTEST_INTERVAL};
 use module::{SHORTEST_TRACE_INTERVAL, TRACE_INTERVAL};
 pub use schema::{Addresses, Histogram, Names};
 pub use stamp::Stamped;
 pub use time::{Time, show};
 
-/// smokeping_prober's buckets, 50 µs and its doubles: the first of them, and all that it has.
-const BUCKETS: u32 = 16;
-const SMOKEPING_BUCKETS: u32 = 20;
-const FIRST_BUCKET: f64 = 5e-5;
 /// As many series as there may be.
 const MOST_TARGETS: usize = 1_000_000;
 /// Each mark has sockets of its own.
@@ -83,29 +81,6 @@ pub struct ProbeLimits {
     pub max_concurrent: u32,
     /// Probes a second, over all measurements.
     pub max_rate: u32,
-}
-
-/// Which metrics there are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MetricsOptions {
-    pub names: Names,
-    /// The bounds of classic histograms, if there are any.
-    pub buckets: Arc<[f64]>,
-    /// Whether there are native histograms.
-    pub native: bool,
-    /// What gauges look back on, if there are any that do.
-    pub window: Option<Duration>,
-    /// As many probes in a row without an answer make a target down.
-    pub up_after: u32,
-}
-
-/// What is looked up of the routers of paths. Only the start decides that, as the thread for it has to be there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RouterFacts {
-    /// Their names.
-    pub names: bool,
-    /// The systems that announce their addresses.
-    pub origins: bool,
 }
 
 /// What is asked of the system, so that tests need none.
@@ -224,17 +199,14 @@ impl Config {
         let (targets, lists) = (gathered.order, gathered.lists);
         let probe = files.iter().map(|(_, file)| file.probe.clone()).reduce(later_probe).unwrap_or_default();
         let probe = probe_limits(&probe)?;
-        let metrics = files.iter().map(|(_, file)| file.metrics.clone()).reduce(later_metrics).unwrap_or_default();
+        let metrics = files.iter().map(|(_, file)| file.metrics.clone()).reduce(metrics::later).unwrap_or_default();
         let default_module = files.iter().rev().find_map(|(_, file)| file.default_module.clone());
         let default_module = default_module.unwrap_or_else(|| "icmp".to_owned());
         if !modules.contains_key(&default_module) {
             return Err(format!("default_module {default_module}: there is no such module"));
         }
-        let routers = RouterFacts {
-            names: metrics.router_names.unwrap_or_default(),
-            origins: metrics.router_origins.unwrap_or_default(),
-        };
-        let metrics = metrics_options(&metrics)?;
+        let routers = RouterFacts::read(&metrics);
+        let metrics = MetricsOptions::read(&metrics)?;
         Ok(Config { routers, targets, modules, default_module, probe, metrics, forget, lists })
     }
 
@@ -292,19 +264,6 @@ fn later_probe(before: schema::Probe, after: schema::Probe) -> schema::Probe {
     }
 }
 
-fn later_metrics(before: schema::Metrics, after: schema::Metrics) -> schema::Metrics {
-    schema::Metrics {
-        names: after.names.or(before.names),
-        histogram: after.histogram.or(before.histogram),
-        buckets: after.buckets.or(before.buckets),
-        window: after.window.or(before.window),
-        windows: after.windows.or(before.windows),
-        up_after: after.up_after.or(before.up_after),
-        router_names: after.router_names.or(before.router_names),
-        router_origins: after.router_origins.or(before.router_origins),
-    }
-}
-
 fn probe_limits(from: &schema::Probe) -> Result<ProbeLimits, String> {
     let limits = ProbeLimits {
         allow: Access::read(&from.allow).map_err(|why| format!("probe.allow: {why}"))?,
@@ -317,36 +276,6 @@ fn probe_limits(from: &schema::Probe) -> Result<ProbeLimits, String> {
         0 => Err("probe.max_count, probe.max_concurrent and probe.max_rate are at least 1".to_owned()),
         _ => Ok(limits),
     }
-}
-
-fn metrics_options(from: &schema::Metrics) -> Result<MetricsOptions, String> {
-    let names = from.names.unwrap_or_default();
-    let count = if names == Names::Netprobe { BUCKETS } else { SMOKEPING_BUCKETS };
-    let usual = || (0..count).map(|power| FIRST_BUCKET * f64::from(1u32 << power)).collect();
-    let histogram = from.histogram.unwrap_or_default();
-    let buckets: Vec<f64> = match histogram {
-        Histogram::Classic | Histogram::Both => from.buckets.clone().unwrap_or_else(usual),
-        Histogram::Native | Histogram::None => Vec::new(),
-    };
-    let rising = buckets.iter().zip(buckets.iter().skip(1)).all(|(one, next)| one < next);
-    if !rising || buckets.len() > 100 || buckets.iter().any(|bound| !(bound.is_finite() && *bound > 0.0)) {
-        return Err("metrics.buckets: at most 100 bounds in seconds, each larger than the one before".to_owned());
-    }
-    let window = from.window.map_or(Duration::from_secs(60), |time| time.0);
-    if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&window) {
-        return Err("metrics.window: from 1s to 1h".to_owned());
-    }
-    let up_after = from.up_after.unwrap_or(3);
-    if !(1..=64).contains(&up_after) {
-        return Err("metrics.up_after: from 1 to 64".to_owned());
-    }
-    Ok(MetricsOptions {
-        names,
-        buckets: buckets.into(),
-        native: matches!(histogram, Histogram::Native | Histogram::Both),
-        window: from.windows.unwrap_or(true).then_some(window),
-        up_after,
-    })
 }
 
 /// Target, method and labels.
