@@ -110,6 +110,10 @@ pub fn bind_local(socket: &Socket, at: &Endpoint) -> Result<Option<SocketFile>, 
         return Err(failed(OsError::EAFNOSUPPORT));
     };
     let name = SockAddr::unix(path).map_err(|error| failed(error.into()))?;
+    // Other names have no file.
+    if path.as_os_str().as_bytes().first().is_some_and(|&first| first != 0) {
+        remove_left(folder_of(path));
+    }
     match socket.bind(&name).map_err(OsError::from) {
         Err(OsError::EADDRINUSE) if is_stale(path) => {
             replace(path, || socket.bind(&name).map_err(|error| failed(error.into())))?;
@@ -187,15 +191,33 @@ fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), OpenFailu
     socket.bind(&at.into()).map_err(|error| ("bind", error.into()))
 }
 
+/// The name to which such a file is moved before it is deleted: short, as the names of sockets must be.
+const ASIDE: &str = ".rpong";
+
+/// Removes what a process has left that was killed while it replaced the file of a socket in this folder.
+fn remove_left(folder: &Path) {
+    let aside = folder.join(ASIDE);
+    if is_stale(&aside)
+        && let Ok(_lock) = lock(folder)
+        && is_stale(&aside)
+    {
+        let _ = fs::remove_file(&aside);
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Takes the file of a closed socket away and binds in its place.
 ///
 /// A lock on the folder keeps others of our kind out. Programs that know nothing of it may still bind there at any time, so the
 /// file is first moved aside: what is then deleted is what was looked at. If that has an owner after all, it is put back.
 fn replace(path: &Path, bind: impl FnOnce() -> Result<(), OpenFailure>) -> Result<(), OpenFailure> {
     let in_use = Err(("bind", OsError::EADDRINUSE));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let _lock = lock(folder)?;
-    let aside = folder.join(format!(".{}", std::process::id()));
+    let aside = folder.join(ASIDE);
     let rename = |from: &Path, to: &Path| renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
     if !is_stale(path) || rename(path, &aside).is_err() {
         return in_use;

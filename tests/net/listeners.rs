@@ -321,6 +321,24 @@ in_namespace! {
         }
     }
 
+    fn what_a_killed_process_left_while_it_replaced_a_socket_is_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, left) = (directory.path().join("s"), directory.path().join(".rpong"));
+        let stale = |path| drop(UnixListener::bind(path).expect("a free path"));
+        for stood_there in [false, true] {
+            stale(&left);
+            if stood_there {
+                stale(&path);
+            }
+            with_rights(|| drop(Run::open(vec![local(SocketChoice::Auto, Some(&path))])));
+            assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0, "{stood_there}");
+        }
+        // One that has an owner stays.
+        let _owner = UnixListener::bind(&left).expect("a free path");
+        with_rights(|| drop(Run::open(vec![local(SocketChoice::Auto, Some(&path))])));
+        assert!(left.exists());
+    }
+
     fn local_datagrams_go_both_ways() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("s");
