@@ -25,6 +25,7 @@ macro_rules! errnos {
 errnos! {
     EPERM = 1,
     ENOENT = 2,
+    EINTR = 4,
     EAGAIN = 11,
     ENOMEM = 12,
     EACCES = 13,

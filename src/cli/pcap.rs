@@ -9,6 +9,7 @@ use crate::channel::{OpenedLanes, Plan};
 use crate::cli::args::record::RecordArgs;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::file::Retried;
 use crate::cli::side::{Side, Wanted};
 use crate::cli::tape;
 use crate::wire::pcapng::{self, Section};
@@ -70,7 +71,7 @@ impl Pcap {
 
 /// A file that is written in whole blocks, so that a run that is killed leaves one that can be read.
 struct Blocks {
-    files: Vec<File>,
+    files: Vec<Retried<File>>,
     rest: Vec<u8>,
 }
 

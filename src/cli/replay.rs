@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser};
 use crate::cli::args::format::{BoxedSink, FormatArgs};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::file::Retried;
 use crate::cli::{ANSWERED, NOT_ANSWERED, tape};
 use crate::recording::{
     Compared, Ending, Mode, Places, ReadError, Reader, Recorded, Row, Sample, Session, Unpacker, Unprinted, compare,
@@ -170,7 +171,7 @@ impl Source {
         for path in paths {
             let file = File::open(&path).map_err(ReadError::Input)?;
             if file.metadata().is_ok_and(|about| about.len() > 0) {
-                parts.push((Reader::open(unpacked(BufReader::new(file)))?.session().part, path));
+                parts.push((Reader::open(unpacked(BufReader::new(Retried(file))))?.session().part, path));
             }
         }
         parts.sort();
@@ -196,7 +197,7 @@ impl Source {
                 io::Seek::seek(&mut file, io::SeekFrom::Start(before))?;
             }
             before = 0;
-            all = Box::new(all.chain(file));
+            all = Box::new(all.chain(Retried(file)));
         }
         let mut lines = Unpacker::from(BufReader::with_capacity(CHUNK, all), place, self.places.clone());
         io::copy(&mut lines.by_ref().take(offset - place.read), &mut io::sink())?;
@@ -250,7 +251,7 @@ fn what_was_printed(path: &Path, tool: &str) -> Result<Option<Sample>, CliError>
     let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|about| about.is_file()));
     let Some(file) = file else { return Ok(None) };
     let name = printable(&path.display().to_string()).into_owned();
-    printed(unpacked(BufReader::new(file)), tool).map_err(|why| {
+    printed(unpacked(BufReader::new(Retried(file))), tool).map_err(|why| {
         CliError::Refused(match why {
             Unprinted::Line(number) => format!("--diff {name}: line {number} is no object of --json"),
             Unprinted::Other(of) => {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::file::Retried;
 use crate::cli::output::{Output, Stream};
 use crate::net;
 
@@ -46,13 +47,14 @@ impl Side {
         wanted: Wanted<'_>,
         names: impl FnOnce(&Path) -> Vec<PathBuf>,
         program: &str,
-        writer: fn(Vec<File>) -> Box<dyn Write + Send>,
+        writer: fn(Vec<Retried<File>>) -> Box<dyn Write + Send>,
     ) -> Result<Side, CliError> {
         let to = if wanted.path.as_os_str() == "-" {
             To::Stdout
         } else {
-            let create =
-                |path: PathBuf| create(&path, wanted.force).map_err(|error| refused(wanted.option.0, &path, &error));
+            let create = |path: PathBuf| {
+                create(&path, wanted.force).map(Retried).map_err(|error| refused(wanted.option.0, &path, &error))
+            };
             let files = names(wanted.path).into_iter().map(create).collect::<Result<_, _>>()?;
             To::Files(Output::new(writer(files), io::sink(), net::asked_to_end, |_| false))
         };

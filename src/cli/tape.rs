@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::file::Retried;
 use crate::cli::side::{Side, Wanted};
 use crate::recording::{self, Mode, Packer, Recorded, Session, Writer};
 use crate::types::Now;
@@ -144,7 +145,7 @@ pub fn parts(path: &Path) -> Vec<PathBuf> {
 /// The files of a recording, used in turns: where one part ends, the oldest makes room. All are open from the start, since a
 /// confined process opens none.
 struct Parts {
-    files: Vec<File>,
+    files: Vec<Retried<File>>,
     current: usize,
     /// Whether nothing was written yet.
     fresh: bool,
@@ -157,7 +158,7 @@ impl Parts {
         if lines.starts_with(FIRST) && !std::mem::replace(&mut self.fresh, false) {
             self.end()?;
             self.current = (self.current + 1) % self.files.len().max(1);
-            if let Some(oldest) = self.files.get_mut(self.current) {
+            if let Some(Retried(oldest)) = self.files.get_mut(self.current) {
                 oldest.set_len(0)?;
                 oldest.rewind()?;
             }

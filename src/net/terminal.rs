@@ -195,11 +195,11 @@ pub fn restore_terminal() {
     while !rest.is_empty() {
         match rustix::io::write(&output, rest) {
             Ok(length) => rest = rest.get(length..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
+            Err(Errno::INTR) if contradictions < CONTRADICTIONS => contradictions += 1,
             Err(Errno::AGAIN) => {
                 let ready = poll(&mut [PollFd::new(&output, PollFlags::OUT)], Some(&timespec(PATIENCE)));
                 contradictions += 1;
-                if !matches!(ready, Ok(1..)) || contradictions == CONTRADICTIONS {
+                if !matches!(ready, Ok(1..)) || contradictions >= CONTRADICTIONS {
                     break;
                 }
             }
@@ -222,7 +222,7 @@ pub fn finish_restoring() {
     while !rest.is_empty() && contradictions < CONTRADICTIONS {
         match rustix::io::write(&output, rest) {
             Ok(length) => rest = rest.get(length..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
+            Err(Errno::INTR) => contradictions += 1,
             Err(Errno::AGAIN) => {
                 contradictions += 1;
                 let _ = poll(&mut [PollFd::new(&output, PollFlags::OUT)], None);
