@@ -9,7 +9,7 @@ use super::header;
 use super::ident::Reservation;
 use super::interface::Interfaces;
 use super::listen::SocketFile;
-use super::netlink;
+use super::netlink::{self, Unanswered};
 use super::stamp::Departures;
 use super::sys::interface;
 use crate::channel::{
@@ -36,6 +36,7 @@ pub struct Lane {
     pub(super) contradictions: u32,
     /// The interfaces that its packets leave by.
     pub(super) interfaces: Interfaces,
+    pub(super) unanswered: Unanswered,
     /// Keeps the identifier or the ports of a raw lane reserved.
     pub(super) _ident: Option<Reservation>,
 }
@@ -52,6 +53,7 @@ impl Lane {
             spares: Vec::new(),
             contradictions: 0,
             interfaces: Interfaces::of(plan),
+            unanswered: Unanswered::default(),
             _ident: None,
         }
     }
@@ -63,6 +65,9 @@ impl Lane {
 
     /// Whether the neighbour that packets to this endpoint go to was not found.
     pub fn misses_neighbour(&mut self, to: IpEndpoint) -> bool {
+        if !self.unanswered.any(self.profile.family) {
+            return false;
+        }
         let to = self.interfaces.current(to);
         let interface = self.plan.interface.as_deref().and_then(interface::index_of).or(to.zone);
         netlink::misses_neighbour(to.address, interface, self.plan.dont_route)

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 
@@ -38,6 +39,8 @@ const RTA_VIA: u16 = 18;
 const NUD_INCOMPLETE: u16 = 0x01;
 const NUD_FAILED: u16 = 0x20;
 const NDA_DST: u16 = 1;
+/// For how long what the table of neighbours says is taken for true.
+const FRESH: Duration = Duration::from_millis(10);
 /// `struct rtmsg`, and of the same size `struct fib_rule_hdr` (<linux/fib_rules.h>) and `struct ndmsg` (<linux/neighbour.h>).
 const BODY_OCTETS: usize = 12;
 const FRA_PRIORITY: u16 = 6;
@@ -95,16 +98,49 @@ pub fn misses_neighbour(to: IpAddr, interface: Option<NonZeroU32>, dont_route: b
     question.extend(index.to_ne_bytes());
     question.extend([0; 4]);
     push_attribute(&mut question, NDA_DST, &octets(neighbour));
-    let mut state = 0;
+    let mut is_missing = false;
     let found = found.and_then(|()| {
         ask(RTM_GETNEIGH, 0, &question, |kind, message| {
             if kind == RTM_NEWNEIGH {
-                state =
-                    message.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |state| u16::from_ne_bytes(*state));
+                is_missing = is_unanswered(message);
             }
         })
     });
-    found.is_ok() && state & (NUD_INCOMPLETE | NUD_FAILED) != 0
+    found.is_ok() && is_missing
+}
+
+/// Whether any neighbour of a family was asked for and has not answered. As long as there is none, nothing else is to be asked about
+/// the targets of a sweep.
+#[derive(Debug, Default)]
+pub struct Unanswered {
+    /// When that was read, and what it was.
+    read: Option<(Instant, bool)>,
+}
+
+impl Unanswered {
+    /// Whether there is one, as of a moment ago.
+    pub fn any(&mut self, family: Family) -> bool {
+        let now = Instant::now();
+        if let Some((_, any)) = self.read.filter(|&(at, _)| now.duration_since(at) < FRESH) {
+            return any;
+        }
+        let mut body = [0; BODY_OCTETS];
+        body[0] = address_family(family);
+        let mut any = false;
+        let read = ask(RTM_GETNEIGH, NLM_F_DUMP, &body, |kind, message| {
+            any |= kind == RTM_NEWNEIGH && is_unanswered(message);
+        });
+        // What could not be read is to be asked for.
+        any |= read.is_err();
+        self.read = Some((now, any));
+        any
+    }
+}
+
+/// Whether a `struct ndmsg` says that the neighbour has not answered.
+fn is_unanswered(message: &[u8]) -> bool {
+    let state = message.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |state| u16::from_ne_bytes(*state));
+    state & (NUD_INCOMPLETE | NUD_FAILED) != 0
 }
 
 /// The question for the route to `to`, after its header.

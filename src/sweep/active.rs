@@ -54,6 +54,8 @@ pub struct Rare {
     pub wrong_source: u32,
     /// Whether its service answered, in whatever way.
     pub seen_open: bool,
+    /// Whether packets to it had no neighbour to go to, so that none has left.
+    pub misses_neighbour: bool,
     /// Delays by the other kind of stamp.
     pub other_rtt: Brief,
 }
@@ -248,6 +250,15 @@ impl ActiveTargets {
             }
             None => false,
         }
+    }
+
+    /// Whether probes went to the target in this slot and nothing has come that is about them.
+    pub fn is_silent(&self, slot: u32) -> bool {
+        let Some(seat) = self.seats.get(slot).filter(|seat| seat.first != 0) else { return false };
+        let Some(target) = self.known.get(seat.known) else { return seat.sent > 0 };
+        let rare = self.rare.get(target.rare).copied().unwrap_or_default();
+        let came = u64::from(target.received + target.refused) + rare.icmp_errors + rare.late;
+        target.sent > 0 && came == 0
     }
 
     /// The rare outcomes of the target in this slot.

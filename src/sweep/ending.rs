@@ -92,16 +92,23 @@ impl Sweep {
         self.events.push_back(Event::Ended(Box::new(summary)));
     }
 
-    /// The counts of a target; if its open probes are all that there is to count, they are lost.
+    /// The counts of a target; if its open probes are all that there is to count, they are lost. What never left was not lost.
     fn counts(&mut self, target: &ActiveTarget, rare: &Rare) -> Counts {
-        let counts = counts(target, rare);
-        if counts.decided() > 0 {
-            return counts;
+        let mut counts = counts(target, rare);
+        let totals = &mut self.totals.counts;
+        if counts.decided() == 0 {
+            totals.pending -= counts.pending;
+            totals.lost += counts.pending;
+            counts = Counts { lost: counts.pending, pending: 0, longest_loss_run: counts.pending, ..counts };
         }
-        self.totals.counts.pending -= counts.pending;
-        self.totals.counts.lost += counts.pending;
-        self.totals.counts.longest_loss_run = self.totals.counts.longest_loss_run.max(counts.pending);
-        Counts { lost: counts.pending, pending: 0, longest_loss_run: counts.pending, ..counts }
+        if rare.misses_neighbour {
+            totals.lost -= counts.lost;
+            totals.unreachable += counts.lost;
+            let unreachable = counts.unreachable + counts.lost;
+            counts = Counts { unreachable, lost: 0, longest_loss_run: 0, ..counts };
+        }
+        totals.longest_loss_run = totals.longest_loss_run.max(counts.longest_loss_run);
+        counts
     }
 
     /// What the outcomes of its probes show a service to be.

@@ -1,6 +1,6 @@
 //! The Machine of a sweep: [`Sweep`].
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 use std::vec;
 
@@ -19,7 +19,7 @@ use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Sequence, WallTime};
 use crate::wire::payload::Cookie;
 
 /// Probes ordered per turn: between two turns the answers are read, and this many always fit a receive buffer.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// Lateness of a busy machine that the rate makes up for; probes missed in a longer stall are not sent as a burst.
 const LATENESS: Duration = Duration::from_millis(20);
 /// Time between two progress events.
@@ -61,17 +61,19 @@ pub struct Sweep {
     /// Next probes that may leave at once, and those with a time, in order.
     at_once: VecDeque<NextProbe>,
     due: VecDeque<NextProbe>,
-    supply: SupplyState,
+    pub(super) supply: SupplyState,
     pub(super) events: VecDeque<Event>,
     /// What was made of the answer that came last.
     pub(super) decided: Option<Decided>,
     cap: Option<Cap>,
     began: Option<Now>,
     /// Orders that the channel has not confirmed yet.
-    unconfirmed: usize,
+    pub(super) unconfirmed: usize,
     /// Connections that are opening, by the numbers of their probes, and orders that end some.
     pub(super) connections: HashSet<u64>,
     pub(super) releases: VecDeque<Order>,
+    /// The slots of targets whose neighbours are asked about, and whether their targets end with the answer.
+    pub(super) asked: BTreeMap<u32, bool>,
     /// Answers read since the last orders: as many as one reading gives are a sign that there are more.
     pub(super) answers_read: usize,
     pushed_back_until: Instant,
@@ -82,15 +84,17 @@ pub struct Sweep {
     pub(super) foreign: u64,
     pub(super) dropped: u64,
     /// Whether the run was ended with targets left.
-    cut_short: bool,
-    finished: bool,
+    pub(super) cut_short: bool,
+    pub(super) finished: bool,
+    /// Once the run is to end, the slots whose targets may be asked about, and until when the answers are waited for.
+    pub(super) ending: Option<(vec::IntoIter<u32>, Instant)>,
     /// At the end of the run, the slots of the targets in flight and the time: they are reported one by one.
-    remaining: Option<(vec::IntoIter<u32>, Instant)>,
+    pub(super) remaining: Option<(vec::IntoIter<u32>, Instant)>,
 }
 
 /// The state of the supply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SupplyState {
+pub(super) enum SupplyState {
     Ready,
     Empty,
     Ended,
@@ -123,6 +127,7 @@ impl Sweep {
             unconfirmed: 0,
             connections: HashSet::new(),
             releases: VecDeque::new(),
+            asked: BTreeMap::new(),
             answers_read: 0,
             pushed_back_until: Instant::ZERO,
             pushed_back_since: None,
@@ -131,6 +136,7 @@ impl Sweep {
             dropped: 0,
             cut_short: false,
             finished: false,
+            ending: None,
             remaining: None,
             config,
         }
@@ -159,7 +165,7 @@ impl Sweep {
         self.began.map_or(WallTime::default(), |began| began.wall.saturating_add(at.since(began.mono)))
     }
 
-    fn elapsed(&self, now: Instant) -> Duration {
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
         self.began.map_or(Duration::ZERO, |began| now.since(began.mono))
     }
 
@@ -332,56 +338,8 @@ impl Sweep {
             }
             Probes::UntilAnswered { .. } => false,
         };
-        if !more && target.open == 0 {
+        if !more && target.open == 0 && !self.ask_neighbour(slot, true) {
             self.end_target(slot, true, now);
-        }
-    }
-
-    /// Ends the run.
-    fn end(&mut self, now: Now) {
-        if self.finished {
-            return;
-        }
-        // Only a supply that has ended has yielded everything.
-        self.cut_short = match self.supply {
-            SupplyState::Ended => false,
-            SupplyState::Empty => true,
-            SupplyState::Ready => (self.config.supply)(None) != Supplied::End,
-        };
-        self.supply = SupplyState::Ended;
-        (self.in_flight.oldest()..self.in_flight.next()).for_each(|number| self.close(number, now.mono, true));
-        self.remaining = Some((self.active.slots().into_iter(), now.mono));
-        self.finished = true;
-    }
-
-    /// Emits the next summary of a target in flight at the end, and after the last the end itself.
-    fn end_remaining(&mut self) {
-        let Some((slots, at)) = &mut self.remaining else { return };
-        let at = *at;
-        match slots.next() {
-            Some(slot) => self.end_target(slot, false, at),
-            None => {
-                self.remaining = None;
-                self.emit_over(at);
-            }
-        }
-    }
-
-    fn finish(&mut self, now: Instant) {
-        if !self.finished {
-            self.finished = true;
-            self.emit_over(now);
-        }
-    }
-
-    fn emit_over(&mut self, now: Instant) {
-        let (elapsed, totals, cut_short) = (self.elapsed(now), self.totals, self.cut_short);
-        self.events.push_back(Event::Over { elapsed, totals, cut_short });
-    }
-
-    fn finish_if_over(&mut self, now: Instant) {
-        if self.supply == SupplyState::Ended && self.active.is_empty() && self.unconfirmed == 0 {
-            self.finish(now);
         }
     }
 
@@ -395,7 +353,11 @@ impl Machine for Sweep {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.begin(now);
+        self.ask_at_end(now);
         self.releases.drain(..).for_each(|order| outbox.push(order));
+        if self.ending.is_some() {
+            return;
+        }
         if std::mem::take(&mut self.answers_read) >= BATCH || self.finished || now.mono < self.pushed_back_until {
             return;
         }
@@ -425,6 +387,7 @@ impl Machine for Sweep {
             Inbound::Icmp(notice) => self.icmp_notice(now, notice, octets),
             Inbound::Opened(opened) => self.opened(now, opened),
             Inbound::Closed(closed) => self.closed(now, closed),
+            &Inbound::Neighbour { token, is_missing } => self.neighbour(token, is_missing, now.mono),
             Inbound::Dropped(Dropped { count, .. }) => {
                 self.dropped += count;
                 self.totals.counts.dropped_by_kernel += count;
@@ -458,6 +421,9 @@ impl Machine for Sweep {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let Some(began) = self.began else { return Some(Instant::ZERO) };
+        if let Some((_, until)) = self.ending {
+            return Some(until);
+        }
         let progress = self.config.progress.then_some(self.progress_at);
         let deadline = self.config.deadline.map(|deadline| began.mono + deadline);
         let errored = self.errored.first().map(|&(at, _)| at);
@@ -466,6 +432,10 @@ impl Machine for Sweep {
 
     fn handle_timeout(&mut self, now: Now) {
         self.begin(now);
+        if self.ending.is_some() {
+            // The answers are not waited for any longer.
+            self.end_now(now);
+        }
         for _ in 0..MOST_CLOSED_PER_TURN {
             let Some(number) = self.in_flight.take_expired(now.mono) else { break };
             self.close(number, now.mono, false);

@@ -61,6 +61,16 @@ impl Range {
         }))
     }
 
+    /// The address with its zone of a prefix that has no other (`fe80::1%eth0/128`), which is no `Range`.
+    pub fn one_with_zone(text: &str) -> Option<&str> {
+        let (address, length) = text.split_once('/')?;
+        let (unscoped, zone) = address.split_once('%')?;
+        let is_one = unscoped
+            .parse()
+            .is_ok_and(|address: Ipv6Addr| prefix(address.into(), length) == between(address.into(), address.into()));
+        (is_one && !zone.is_empty()).then_some(address)
+    }
+
     /// The family of all of them.
     pub const fn family(&self) -> Family {
         self.family

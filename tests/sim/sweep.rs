@@ -506,6 +506,57 @@ fn more_targets_than_sequence_numbers_keep_their_answers_apart() {
     assert_eq!(ran.totals.counts, Counts { sent: 70_000, received: 70_000, ..Counts::default() });
 }
 
+/// Hosts whose neighbour is not there, and one that is silent.
+fn missing_and_silent() -> (Network, [IpAddr; 4]) {
+    let (missing, silent) = ([host(7, 1), host(7, 2), ip("2001:db8:7::1")], host(8, 1));
+    let mut network = network([net(7).silent(), net(8).silent()]);
+    missing.iter().for_each(|&address| network.miss_neighbour(address));
+    (network, [missing[0], missing[1], missing[2], silent])
+}
+
+#[test]
+fn a_neighbour_that_is_not_there_makes_a_port_unreachable_however_short_the_wait() {
+    let (network, all) = missing_and_silent();
+    for way in [sweep_ports, connect_ports] {
+        for probes in [Probes::UntilAnswered { retries: 1, backoff: 1.0 }, counted(2, ms(100))] {
+            let ran = way(&network, Config { probes, wait: ms(50), ..at_ports(all, &[22, 23]) });
+            assert_eq!(ran.outcomes.len(), 8);
+            for outcome in &ran.outcomes {
+                let (counts, state) = match outcome.endpoint.map(|endpoint| endpoint.address) == Some(all[3]) {
+                    false => (Counts { sent: 2, unreachable: 2, ..Counts::default() }, State::Unreachable),
+                    true => (Counts { sent: 2, lost: 2, longest_loss_run: 2, ..Counts::default() }, State::Filtered),
+                };
+                assert_eq!((outcome.counts, outcome.state, outcome.complete), (counts, Some(state), true));
+            }
+            let totals = ran.totals.counts;
+            assert_eq!((totals.sent, totals.unreachable, totals.lost), (16, 12, 4));
+        }
+    }
+}
+
+#[test]
+fn a_neighbour_that_is_not_there_is_known_at_every_end_of_a_run() {
+    let (network, all) = missing_and_silent();
+    // Within the wait of the first probe, and of the second.
+    for (at, sent) in [(ms(30), 1), (ms(80), 2)] {
+        let mut interrupted = network.clone();
+        interrupted.at(at, Control::Interrupt);
+        let config = || Config { wait: ms(50), ..at_443(all) };
+        for ran in
+            [sweep_ports(&network, Config { deadline: Some(at), ..config() }), sweep_ports(&interrupted, config())]
+        {
+            assert_eq!(ran.outcomes.len(), 4);
+            for outcome in &ran.outcomes {
+                let is_silent = outcome.endpoint.map(|endpoint| endpoint.address) == Some(all[3]);
+                let expected = if is_silent { State::Filtered } else { State::Unreachable };
+                assert_eq!((outcome.state, outcome.complete), (Some(expected), false), "{:?}", outcome.counts);
+                assert!(outcome.counts.balance() && outcome.counts.sent == sent, "{:?}", outcome.counts);
+            }
+            assert!(ran.totals.counts.balance(), "{:?}", ran.totals);
+        }
+    }
+}
+
 #[test]
 fn damage_on_the_way_is_no_answer() {
     let damaged =

@@ -10,7 +10,7 @@ use netprobe::sim::{Change, Direction, Link, Network, Node, Quote, Rejection, US
 use netprobe::sweep::{Completion, Config, Method, Probes, TargetSummary};
 use netprobe::types::Rtt;
 
-use super::{RECEIVED, Ran, at_443, at_ports, counted, host, hosts, ms, net, network, sweep_by};
+use super::{RECEIVED, Ran, at_443, at_ports, counted, host, hosts, missing_and_silent, ms, net, network, sweep_by};
 
 fn ask(network: &Network, ask: Ask, config: Config) -> Ran {
     let send_stamps = SendStamps::Kernel;
@@ -65,6 +65,17 @@ fn open_closed_silent_and_unreachable_ports_are_told_apart_in_both_families() {
     assert_eq!(outcome(&ran, host(3, 1)), (Some(State::Unreachable), unreachable));
     assert_eq!((ran.totals.alive, ran.totals.unreachable, ran.totals.counts.foreign), (132, 78, 0));
     assert_eq!(ran.of(host(0, 1)).rtt.min(), Rtt::from(ms(10)).as_nanos());
+}
+
+#[test]
+fn a_neighbour_that_is_not_there_makes_a_port_unreachable_however_short_the_wait() {
+    let (network, all) = missing_and_silent();
+    let ran = ask(&network, Ask::Tagged, Config { wait: ms(50), ..at_443(all) });
+    let unreachable = Counts { sent: 2, received: 0, unreachable: 2, ..RECEIVED };
+    for (at, address) in all.into_iter().enumerate() {
+        let expected = if at < 3 { (State::Unreachable, unreachable) } else { (State::NoAnswer, SILENT) };
+        assert_eq!(outcome(&ran, address), (Some(expected.0), expected.1));
+    }
 }
 
 #[test]
