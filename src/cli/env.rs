@@ -13,6 +13,7 @@ use crate::channel::{
 };
 use crate::cli::args::result_file::ResultFile;
 use crate::cli::error::CliError;
+use crate::cli::file::Retried;
 use crate::cli::output::{Output, Stream};
 use crate::net::{self, Terminal};
 use crate::report::LocalOffset;
@@ -187,7 +188,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     let seed = match seed {
         Ok(seed) => seed,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{error}");
+            let _ = writeln!(Retried(io::stderr()), "{error}");
             return ExitCode::from(super::NOT_RUN);
         }
     };
@@ -199,6 +200,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end, has_room);
     let (status, result_file) = in_world(&words, &output, seed, tool);
     let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
+    let path = result_file.as_ref().map(|file| file.path().to_owned());
     let written = match (output.finish(), result_file) {
         (Ok(()), Some(file)) => file.publish(),
         (Err(error), Some(file)) => {
@@ -210,7 +212,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     match written {
         // Output after a closed pipe is not missed.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let _ = writeln!(io::stderr(), "{program}: {}", CliError::Output(error));
+            let _ = writeln!(Retried(io::stderr()), "{program}: {}", CliError::Output(error).in_file(path.as_deref()));
             ExitCode::from(super::NOT_RUN)
         }
         _ => ExitCode::from(status),

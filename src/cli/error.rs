@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -41,10 +41,20 @@ pub enum CliError {
     NoLane(LaneRefused),
     /// The run broke.
     Channel(ChannelError),
-    /// The file of the results cannot be written.
+    /// The file of the results cannot be written, or not put in its place.
     ResultFile(PathBuf, io::Error),
     /// Standard output or standard error cannot be written.
     Output(io::Error),
+}
+
+impl CliError {
+    /// The same in a run whose standard output is a file that was named.
+    pub fn in_file(self, file: Option<&Path>) -> Self {
+        match (self, file) {
+            (CliError::Output(error), Some(file)) => CliError::ResultFile(file.to_owned(), error),
+            (other, _) => other,
+        }
+    }
 }
 
 impl From<ChannelError> for CliError {
@@ -79,7 +89,10 @@ impl fmt::Display for CliError {
 
 /// `candidates` are the interfaces that the address may belong to.
 fn no_zone(name: &str, address: IpAddr, candidates: &[Box<str>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{name}: {address} is link-local and needs its interface, as in ")?;
+    if name.parse() != Ok(address) {
+        write!(f, "{name}: ")?;
+    }
+    write!(f, "{address} is link-local and needs its interface, as in ")?;
     let named = |at: &str| format!("{address}%{}", escape(at));
     match candidates.iter().map(|at| named(at)).collect::<Vec<_>>().split_last() {
         None => write!(f, "{address}%eth0"),

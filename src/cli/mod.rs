@@ -37,6 +37,7 @@ use crate::engine::outcome::Status;
 use crate::report::printable;
 use args::generate::generate;
 use args::help::{Helped, help};
+use args::result_file::ResultFile;
 use args::silent;
 use error::{CliError, one_line};
 
@@ -113,7 +114,9 @@ fn run<A: Helped>(
 /// The exit status; reports an error.
 fn executed(result: Result<u8, CliError>, program: &str, env: &mut Env<'_>) -> u8 {
     result.unwrap_or_else(|error| {
-        if let Some(file) = env.result_file.take() {
+        let file = env.result_file.take();
+        let error = error.in_file(file.as_ref().map(ResultFile::path));
+        if let Some(file) = file {
             file.discard();
         }
         // Hints stand for the file of the program, so that they can be pasted.

@@ -5,6 +5,15 @@ use crate::report::escape;
 use crate::sweep::{Range, RangeError};
 use crate::types::{HostPort, Port};
 
+/// `unix:` before a path is SOCK_STREAM, `unix-dgram:` is SOCK_DGRAM.
+pub const STREAM_PREFIX: &str = "unix:";
+pub const DGRAM_PREFIX: &str = "unix-dgram:";
+
+/// Whether a target is a local socket.
+pub fn is_local_socket(text: &str) -> bool {
+    text.starts_with(STREAM_PREFIX) || text.starts_with(DGRAM_PREFIX)
+}
+
 /// A target as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word<'a> {
@@ -30,6 +39,9 @@ pub fn read<'a>(text: &'a str, ports: &Ports<'_>) -> Result<Word<'a>, String> {
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(url(text, scheme, rest, ports));
     }
+    if is_local_socket(text) {
+        return Err(format!("'{}' is a local socket, which has no address", escape(text)));
+    }
     match Range::read(text) {
         // What stands before the length of a prefix or the end of a range is the address.
         Ok(Some(range)) if range.count() == 1 => {
@@ -37,7 +49,9 @@ pub fn read<'a>(text: &'a str, ports: &Ports<'_>) -> Result<Word<'a>, String> {
         }
         Ok(Some(range)) => return Ok(Word::Range(range)),
         Ok(None) => {}
-        Err(error) => return Err(refusal(text, error)),
+        Err(error) => {
+            return Range::one_with_zone(text).map(|host| Word::Host(host, None)).ok_or_else(|| refusal(text, error));
+        }
     }
     let (host, port) = split_port(text)?;
     match (ports.refused, port) {
@@ -101,6 +115,9 @@ pub fn with_port(host: &str, port: Port) -> String {
 pub fn refusal(text: &str, error: RangeError) -> String {
     let shown = escape(text);
     match error {
+        RangeError::Malformed if has_zone(text) => {
+            format!("'{shown}': a prefix has no zone; an option names the interface")
+        }
         RangeError::Malformed if text.contains('/') => {
             format!("'{shown}' is not a prefix: an address, a slash and a number of bits, as in 198.51.100.0/24")
         }
@@ -116,6 +133,13 @@ pub fn refusal(text: &str, error: RangeError) -> String {
         RangeError::Backwards => format!("'{shown}': the last address stands before the first"),
         RangeError::TooMany => format!("'{shown}': more than 2^63 addresses"),
     }
+}
+
+/// Whether `text` would be a prefix without the zone of its address.
+fn has_zone(text: &str) -> bool {
+    let parts = text.split_once('/').and_then(|(address, length)| Some((address.split_once('%')?.0, length)));
+    let is_prefix = |text: String| !matches!(Range::read(&text), Err(RangeError::Malformed));
+    parts.is_some_and(|(address, length)| address.contains(':') && is_prefix(format!("{address}/{length}")))
 }
 
 /// Whether `text` is nothing but decimal digits, which never names a target.
@@ -169,6 +193,24 @@ mod tests {
             assert_eq!(host(text, &WITHOUT), ("2001:db8::1".to_owned(), None), "{text}");
         }
         assert!(matches!(read("10.9.4.1-20", &WITHOUT), Ok(Word::Range(range)) if range.count() == 20));
+    }
+
+    #[test]
+    fn a_prefix_of_one_address_keeps_its_zone_and_no_other_prefix_has_one() {
+        assert_eq!(host("fe80::1%eth0/128", &WITHOUT), ("fe80::1%eth0".to_owned(), None));
+        assert_eq!(host("fe80::1%br-lan/128", &WITH_PORTS), ("fe80::1%br-lan".to_owned(), None));
+        for text in ["fe80::%eth0/64", "fe80::1%eth0/127", "fe80::1%/128"] {
+            let expected = format!("'{text}': a prefix has no zone; an option names the interface");
+            assert_eq!(refused(text), expected);
+        }
+        assert!(refused("10.0.0.1%eth0/32").contains("is not a prefix"));
+    }
+
+    #[test]
+    fn a_local_socket_is_called_what_it_is() {
+        for text in ["unix:/run/x", "unix-dgram:/run/x"] {
+            assert_eq!(refused(text), format!("'{text}' is a local socket, which has no address"));
+        }
     }
 
     #[test]

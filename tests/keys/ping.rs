@@ -124,7 +124,11 @@ pub(super) const OBJECTS: &[Object] = &[
             COMMON,
             &[
                 RESPONDER,
-                key("kind", Name(&[ErrorKind::NAMES, &["refused", "send_failed", "no_answer"]]), "what it means"),
+                key(
+                    "kind",
+                    Name(&[ErrorKind::NAMES, &["refused", "send_failed", "no_answer", "unexpected_answer"]]),
+                    "what it means",
+                ),
                 key("origin", Name(&[&["local", "router", "target"]]), "this host, a router, or the target"),
                 key("icmp_type", Integer, "the ICMP type").or_null(),
                 key("icmp_code", Integer, "the ICMP code").or_null(),

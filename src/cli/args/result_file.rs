@@ -11,7 +11,8 @@ use clap::Args;
 pub struct ResultFileArgs {
     /// Write the results to FILE instead of standard output
     ///
-    /// FILE is replaced at the end, when the results are complete; - is standard output.
+    /// FILE is replaced at the end, when the results are complete; - is standard output. Until then they are in .FILE.PID beside it,
+    /// where a run that is killed (SIGKILL) leaves them.
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     pub output: Option<PathBuf>,
 }
@@ -45,6 +46,11 @@ impl ResultFile {
         let temporary = folder.join(hidden);
         let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
         Ok((file, ResultFile { path: path.to_owned(), temporary: Some(temporary) }))
+    }
+
+    /// Where it is to be.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where it is to be, if that is to change at the end.

@@ -139,6 +139,9 @@ fn kinds(families: &[Family]) -> Vec<Socket> {
 fn host_of(text: &str) -> Result<&str, String> {
     let refused = || format!("'{}': --doctor takes names and addresses", escape(text));
     let suggest = |host: &str, _: Port| host.to_owned();
+    if notation::is_local_socket(text) {
+        return Err(refused());
+    }
     let ports = Ports { refused: Some("--doctor looks at no port"), suggest: &suggest };
     match notation::read(text, &ports)? {
         Word::Host(host, _) if !notation::is_bare_number(host) && !host.contains('/') => Ok(host),

@@ -8,7 +8,7 @@ use crate::channel::{CloseHow, Protocol, SocketChoice};
 use crate::cli::args::ports::UdpAim;
 use crate::cli::error::CliError;
 use crate::cli::file;
-use crate::cli::notation::{self, Ports, Word};
+use crate::cli::notation::{self, DGRAM_PREFIX, Ports, STREAM_PREFIX, Word};
 use crate::cli::rping::args::MethodArgs;
 use crate::cli::target::{Aim, Lanes};
 use crate::engine::{Destination, Target};
@@ -21,9 +21,6 @@ const MOST_BY_FIN: f64 = 100.0;
 const MOST_DATAGRAM: usize = 65_507;
 /// Where the TCP probes of a comparison go unless `--tcp` says otherwise.
 const CONTRAST_PORT: Option<Port> = Port::new(80);
-/// `unix:` before a path is SOCK_STREAM, `unix-dgram:` is SOCK_DGRAM.
-pub const STREAM_PREFIX: &str = "unix:";
-pub const DGRAM_PREFIX: &str = "unix-dgram:";
 
 /// Why ICMP targets have no port.
 pub const NO_PORTS: &str = "ICMP has no ports";

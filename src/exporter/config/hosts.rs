@@ -44,7 +44,10 @@ pub fn expand(text: &str) -> Result<Vec<Host>, String> {
         }
         Ok(Some(range)) => Ok((0..range.count()).filter_map(|at| range.at(at)).map(one).collect()),
         Ok(None) => Ok(vec![split(text)?]),
-        Err(_) => Err(format!("'{text}' is no prefix and no range of addresses")),
+        Err(_) => match Range::one_with_zone(text) {
+            Some(host) => Ok(vec![split(host)?]),
+            None => Err(format!("'{text}' is no prefix and no range of addresses")),
+        },
     }
 }
 

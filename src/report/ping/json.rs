@@ -186,7 +186,7 @@ impl Explained {
                     (Refusal::PortUnreachable { .. }, _) => {
                         (ErrorKind::PortUnreachable.name(), "Destination Port Unreachable")
                     }
-                    (_, Some(failure)) => ("no_answer", failure_message(failure)),
+                    (_, Some(failure)) => (failure_kind(failure), failure_message(failure)),
                     (_, None) => ("refused", "Connection refused"),
                 };
                 (kind, origin, message.to_owned())
@@ -214,6 +214,19 @@ impl Explained {
             Outcome::Reply(_) | Outcome::Timeout(_) => return None,
         };
         Some(Explained { kind, origin, message })
+    }
+}
+
+/// Whether something came.
+const fn failure_kind(failure: ExchangeFailure) -> &'static str {
+    match failure {
+        ExchangeFailure::Closed | ExchangeFailure::Reset | ExchangeFailure::Silence => "no_answer",
+        ExchangeFailure::Unexpected
+        | ExchangeFailure::Empty
+        | ExchangeFailure::Echo
+        | ExchangeFailure::OtherId
+        | ExchangeFailure::OtherQuestion
+        | ExchangeFailure::Malformed => "unexpected_answer",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::report::trace::options::{TraceTextOptions, origins, with_zone};
 use crate::trace::Severity;
 use crate::trace::watch::{FlowsReport, Report, ReportHop, ReportResponder};
 use crate::wire::extension::{LabelStackEntry, Object};
+use crate::wire::icmp::ErrorKind;
 
 /// The width of the host column up to which mtr's and ours are the same.
 const HOST_WIDTH: usize = 25;
@@ -147,7 +148,7 @@ fn of_destination(report: &Report, of_flows: bool) -> String {
         return if cycles == 0 {
             String::new()
         } else {
-            format!("  The destination answered none of {cycles} cycles.\n")
+            format!("  The destination answered none of {cycles} cycles{}.\n", in_its_place(report))
         };
     }
     if report.distances.len() < 2 {
@@ -166,6 +167,18 @@ fn of_destination(report: &Report, of_flows: bool) -> String {
     let at: Vec<String> = at.into_iter().chain(unknown).collect();
     let what = if of_flows { "The" } else { "The path changed its length: the" };
     format!("  {what} destination answered {} of {cycles} cycles, {}.\n", report.received, at.join(", "))
+}
+
+/// Who reported a closed port of the destination although it has another address: a firewall, or a host that answers by another of
+/// its own.
+fn in_its_place(report: &Report) -> String {
+    let closed = |one: &&ReportResponder| matches!(&one.newest.outcome, Outcome::Error(error) if error.kind == ErrorKind::PortUnreachable);
+    let last = report.hops.iter().rev().find(|hop| !hop.responders.is_empty());
+    let other = last.and_then(|hop| hop.responders.iter().find(closed));
+    other.map_or_else(String::new, |other| {
+        let address = with_zone(&report.began.subject, other.responder.address);
+        format!("; {address} reported its port as unreachable")
+    })
 }
 
 fn push_hop(

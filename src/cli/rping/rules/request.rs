@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::cli::args::compared::Compared;
 use crate::cli::args::ports::UdpAim;
+use crate::cli::notation::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::cli::rping::args::PingArgs;
-use crate::cli::rping::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::cli::rping::sweep::probes::is_sweep;
 use crate::engine::condition;
 use crate::ping::Service;

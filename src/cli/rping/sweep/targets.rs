@@ -10,8 +10,8 @@ use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::{Lines, Origin};
-use crate::cli::notation::{Word, refusal};
-use crate::cli::rping::method::{DGRAM_PREFIX, NO_PORTS, STREAM_PREFIX, read_word};
+use crate::cli::notation::{self, Word, refusal};
+use crate::cli::rping::method::{NO_PORTS, read_word};
 use crate::report::escape;
 use crate::sweep::{Bounds, Exclusions, Range};
 
@@ -61,7 +61,7 @@ impl Item {
     /// # Errors
     /// A sentence.
     pub fn read(text: &str, reading: Reading) -> Result<Item, String> {
-        if text.starts_with(STREAM_PREFIX) || text.starts_with(DGRAM_PREFIX) {
+        if notation::is_local_socket(text) {
             return Err(format!("'{}': sweeps probe addresses, which local sockets do not have", escape(text)));
         }
         match read_word(text, Some(NO_PORTS).filter(|_| reading.ports == 0))? {

@@ -206,10 +206,8 @@ impl Feeder {
                 }
             };
             if !target.endpoint.is_some_and(|endpoint| self.exclusions.contain(endpoint.address)) {
-                return Supplied::Target(SweepTarget {
-                    endpoint: target.endpoint.map(|endpoint| self.with_zone(endpoint)),
-                    ..target
-                });
+                let endpoint = target.endpoint.map(|endpoint| self.with_zone(endpoint, target.name.as_deref()));
+                return Supplied::Target(SweepTarget { endpoint, ..target });
             }
             skipped += 1;
             if skipped >= SKIPPED_AT_MOST && self.waker.post.is_some() {
@@ -220,15 +218,16 @@ impl Feeder {
         }
     }
 
-    /// A link-local address with its zone; reports once that it may have several.
-    fn with_zone(&mut self, endpoint: IpEndpoint) -> IpEndpoint {
+    /// A link-local address with its zone; reports once that it may have several. It may be that of a `name`.
+    fn with_zone(&mut self, endpoint: IpEndpoint, name: Option<&str>) -> IpEndpoint {
         let address = endpoint.address;
         if endpoint.zone.is_some() || !is_link_local(address) {
             return endpoint;
         }
         if self.zone.is_none() && !self.candidates.is_empty() {
             let candidates = std::mem::take(&mut self.candidates);
-            self.complaints.push(CliError::NoZone(address.to_string(), address, candidates).to_string());
+            let name = name.map_or_else(|| address.to_string(), str::to_owned);
+            self.complaints.push(CliError::NoZone(name, address, candidates).to_string());
         }
         IpEndpoint { zone: self.zone, ..endpoint }
     }
