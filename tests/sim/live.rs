@@ -398,6 +398,27 @@ fn each_of_several_losses_within_a_minute_has_its_own_beginning_end_and_place() 
 }
 
 #[test]
+fn a_loss_that_first_seems_to_begin_later_is_corrected_once_there_is_more_of_it() {
+    let mut network = Network::new(2);
+    let first = network.add(US, Node::router(ip("203.0.113.1")), after(1));
+    let lossy = after(1).outward(Direction::after(Duration::from_millis(1)).lose(0.2));
+    let second = network.add(first, Node::router(ip("203.0.113.2")), lossy);
+    let third = network.add(second, Node::router(ip("203.0.113.3")), after(1));
+    network.add(third, Node::host(ip(TARGET)), after(1));
+    let changes = changes(&network, 60);
+    let losses = changes.iter().filter_map(|(_, kind)| match kind {
+        ChangeKind::Finding { finding: Finding::Loss { first, .. } } => Some((true, first.get())),
+        ChangeKind::FindingEnded { finding: Finding::Loss { first, .. } } => Some((false, first.get())),
+        _ => None,
+    });
+    let losses: Vec<(bool, u8)> = losses.collect();
+    assert!(losses[0] == (true, 3) || losses[0] == (true, 4), "{losses:?}");
+    assert_eq!(losses.last(), Some(&(true, 2)), "{losses:?}");
+    // Each that is reported ends before the next.
+    assert!(losses.iter().zip([true, false].iter().cycle()).all(|((begins, _), turn)| begins == turn), "{losses:?}");
+}
+
+#[test]
 fn a_step_of_the_wall_clock_is_one_event_that_leaves_no_gap_in_the_strip() {
     for by in [3_600_000_000_000, -3_600_000_000_000] {
         let mut network = straight(3, ip(TARGET), true);

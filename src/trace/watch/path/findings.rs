@@ -34,11 +34,46 @@ pub(super) type CycleProbes = BTreeMap<u8, Arc<ProbeEvent>>;
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     cycles: VecDeque<CycleProbes>,
-    /// What holds: each by its code and hop, and for how many cycles it has not shown.
-    held: BTreeMap<(&'static str, Option<Ttl>), (Finding, usize)>,
+    /// What holds, by its code and hop.
+    held: BTreeMap<(&'static str, Option<Ttl>), Held>,
     /// How many cycles ago a loss ended, if that is not long, and how often it has come back.
     loss_over: Option<usize>,
     returns: usize,
+}
+
+/// A finding that holds.
+#[derive(Debug)]
+struct Held {
+    /// As it showed last.
+    finding: Finding,
+    /// For how many cycles it has not.
+    missing: usize,
+    /// Where a loss began by what was reported, and for how many cycles in a row it has begun elsewhere: the first few probes that
+    /// are lost say little about that.
+    place: Option<Ttl>,
+    elsewhere: usize,
+}
+
+impl Held {
+    fn new(finding: Finding) -> Held {
+        Held { place: place(&finding), finding, missing: 0, elsewhere: 0 }
+    }
+
+    /// It shows again. If a loss is certain to begin elsewhere it is another finding.
+    fn show(&mut self, finding: Finding) -> Option<[ChangeKind; 2]> {
+        self.elsewhere = if place(&finding) == self.place { 0 } else { self.elsewhere + 1 };
+        (self.missing, self.finding) = (0, finding);
+        if self.elsewhere < FEWEST {
+            return None;
+        }
+        let finding = self.finding.clone();
+        let before = match (finding.clone(), self.place) {
+            (Finding::Loss { ttl, sent, answered, .. }, Some(first)) => Finding::Loss { ttl, first, sent, answered },
+            (other, _) => other,
+        };
+        *self = Held::new(finding.clone());
+        Some([ChangeKind::FindingEnded { finding: before }, ChangeKind::Finding { finding }])
+    }
 }
 
 impl Findings {
@@ -63,19 +98,19 @@ impl Findings {
             let key = (finding.code().name(), finding.ttl());
             absent.retain(|known| *known != key);
             match self.held.get_mut(&key) {
-                Some(held) => *held = (finding, 0),
+                Some(held) => out.extend(held.show(finding).into_iter().flatten()),
                 None => {
                     self.returns += usize::from(is_loss(&finding) && self.loss_over.take().is_some());
                     out.push(ChangeKind::Finding { finding: finding.clone() });
-                    self.held.insert(key, (finding, 0));
+                    self.held.insert(key, Held::new(finding));
                 }
             }
         }
         for key in absent {
-            let Some((_, missing)) = self.held.get_mut(&key) else { continue };
-            *missing += 1;
-            if *missing >= GONE
-                && let Some((finding, _)) = self.held.remove(&key)
+            let Some(held) = self.held.get_mut(&key) else { continue };
+            held.missing += 1;
+            if held.missing >= GONE
+                && let Some(Held { finding, .. }) = self.held.remove(&key)
             {
                 out.push(ChangeKind::FindingEnded { finding });
             }
@@ -86,15 +121,15 @@ impl Findings {
     /// Ends a loss that is over, and forgets the cycles in which it was, so that they are no evidence for the next one.
     fn end_loss(&mut self, last: u8) -> Vec<ChangeKind> {
         self.loss_over = self.loss_over.map(|cycles| cycles + 1).filter(|&cycles| cycles < GONE);
-        if self.loss_over.is_none() && !self.held.values().any(|(finding, _)| is_loss(finding)) {
+        if self.loss_over.is_none() && !self.held.values().any(|held| is_loss(&held.finding)) {
             self.returns = 0;
         }
         let answered = |probes: &&CycleProbes| probes.get(&last).is_some_and(|event| Response::of(event).is_some());
         if self.returns >= MOST_RETURNS || self.cycles.iter().rev().take_while(answered).count() < LOSS_OVER {
             return Vec::new();
         }
-        let key = self.held.iter().find(|(_, (finding, _))| is_loss(finding)).map(|(key, _)| *key);
-        let Some((finding, _)) = key.and_then(|key| self.held.remove(&key)) else { return Vec::new() };
+        let key = self.held.iter().find(|(_, held)| is_loss(&held.finding)).map(|(key, _)| *key);
+        let Some(Held { finding, .. }) = key.and_then(|key| self.held.remove(&key)) else { return Vec::new() };
         self.cycles.drain(..self.cycles.len() - LOSS_OVER);
         self.loss_over = Some(0);
         vec![ChangeKind::FindingEnded { finding }]
@@ -111,6 +146,11 @@ impl Findings {
         let hop = |(ttl, probes)| Arc::new(Hop { ttl: Ttl::new(ttl), probes, responders: Vec::new(), mtu: None });
         hops.into_iter().map(hop).collect()
     }
+}
+
+/// Where a loss begins.
+const fn place(finding: &Finding) -> Option<Ttl> {
+    if let Finding::Loss { first, .. } = finding { Some(*first) } else { None }
 }
 
 const fn is_loss(finding: &Finding) -> bool {
