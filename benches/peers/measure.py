@@ -1,15 +1,18 @@
 """What one run of a command costs, and what a capture says of it."""
 
+import fcntl
 import math
 import os
+import pty
 import re
 import signal
 import statistics
 import struct
 import subprocess
 import tempfile
+import termios
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +43,35 @@ def run(command):
         raise RuntimeError(f"{' '.join(command)}: status {process.returncode}: {text[-400:]}")
     cpu = usage.ru_utime + usage.ru_stime
     return Run(wall, cpu, usage.ru_utime, process.returncode, text, usage.ru_nvcsw)
+
+
+def run_on_terminal(command, columns=120, rows=40):
+    """Runs a command to its end on a terminal of this size, all of which is read; gives the run, and its peak memory in KiB. Its CPU
+    has that of time(1) in it."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    # What a view writes is not what it costs.
+    environment = os.environ | {"TERM": "xterm", "LANG": "C.UTF-8"}
+    with tempfile.NamedTemporaryFile("r") as figure:
+        command = ["/usr/bin/time", "-q", "-f", "%M", "-o", figure.name, *command]
+        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+        started = time.perf_counter()
+        process = subprocess.Popen(command, start_new_session=True, env=environment, **streams)
+        os.close(theirs)
+        written = b""
+        # A terminal without a program on its other side ends with an error.
+        with suppress(OSError):
+            while octets := os.read(ours, 65536):
+                written = (written + octets)[-65536:]
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        os.close(ours)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 1):
+            raise RuntimeError(f"{' '.join(command)}: status {process.returncode}: {written[-400:]}")
+        cpu = usage.ru_utime + usage.ru_stime
+        one = Run(wall, cpu, usage.ru_utime, process.returncode, written.decode(errors="replace"), usage.ru_nvcsw)
+        return one, int(figure.read().split()[-1])
 
 
 def alternate(rounds, commands):

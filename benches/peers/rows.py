@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 
 import lab
-from measure import alternate, capturing, median, peak_memory, printed_rtts, quantile, run, syscalls
+from measure import alternate, capturing, median, peak_memory, printed_rtts, quantile, run, run_on_terminal, syscalls
 
 GROUPS = {}
 
@@ -427,3 +427,21 @@ def path(bench):
         yield compare(f"{what}: wall time", peer, "ms", walls["rtrace"], walls[peer])
         yield compare(f"{what}: CPU", peer, "ms", cpus["rtrace"], cpus[peer])
         yield compare(f"{what}: peak memory", peer, "MiB", memory["rtrace"], memory[peer])
+
+
+@group
+def live(bench):
+    """A long path watched on a terminal of 120 by 40, once a second. One run each, as it takes a minute."""
+    cycles = str(bench.count(60))
+    commands = {
+        "rtrace": [bench.rtrace, "--live", "-n", "-c", cycles, lab.FAR_END],
+        "mtr": ["mtr", "-n", "-c", cycles, lab.FAR_END],
+    }
+    with lab.far():
+        runs = {name: run_on_terminal(command) for name, command in commands.items()}
+    cpus = {name: one.cpu * 1e3 for name, (one, _) in runs.items()}
+    memory = {name: peak / 1024 for name, (_, peak) in runs.items()}
+    what = f"live view of {lab.FAR_HOPS} hops, {cycles} cycles"
+    yield compare(f"{what}: CPU", "mtr", "ms", cpus["rtrace"], cpus["mtr"], most=1.5)
+    yield compare(f"{what}: peak memory", "mtr", "MiB", memory["rtrace"], memory["mtr"])
+    yield limit(f"{what}: peak memory", "MiB", memory["rtrace"], 15)
