@@ -1,5 +1,7 @@
 //! `rtrace --live` without a terminal, and what its options cannot be combined with.
 
+use std::collections::BTreeSet;
+
 use netprobe::sim::{Change, Node, ip};
 
 use crate::world::World;
@@ -23,6 +25,19 @@ fn a_live_view_in_lines_has_one_line_each_so_often_and_the_table_at_the_end() {
     assert!(lines.last().unwrap().starts_with("  3.|-- 198.51.100.9"), "{}", outcome.stdout);
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
     assert!(!outcome.stdout.contains('\x1b'));
+}
+
+#[test]
+fn all_targets_of_a_live_view_are_watched_at_once_and_more_than_can_be_are_refused() {
+    let outcome = World::new().run("rtrace --live=plain --every 10 -c 4 -n --flows 9 198.51.100.9 2001:db8:9::9");
+    let lines = outcome.stdout.lines().filter(|line| line.contains(" up, "));
+    let first: BTreeSet<&str> =
+        lines.take(18).filter_map(|line| line.split_once(' ')?.1.split_once(" up,")).map(|(path, _)| path).collect();
+    assert_eq!(first.len(), 18, "{first:?} {}", outcome.stdout);
+
+    let targets: Vec<String> = (0..=256).map(|host| format!("10.0.{}.{}", host / 200, host % 200)).collect();
+    let sentence = "rtrace: --live: at most 256 paths are watched at once, not 257\n";
+    assert_eq!(refusal(&format!("rtrace --live {}", targets.join(" "))), sentence);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::cli::rtrace::args::flow_count;
 use crate::cli::rtrace::run::Rtrace;
 use crate::cli::target::Lanes;
 use crate::report::Column;
+use crate::trace::watch;
 
 /// Probes per hop unless `-q` says otherwise, and on each of several flows.
 const PROBES_PER_HOP: u32 = 3;
@@ -38,6 +39,20 @@ impl Rtrace<'_> {
         let timing = &self.args.timing;
         let usual = if self.follows() { u64::MAX } else { CYCLES };
         (timing.count.unwrap_or(usual), timing.interval.unwrap_or(INTERVAL * flow_count(self.args)))
+    }
+
+    /// # Errors
+    /// If there are more paths than can be watched at once, in a run in which the others would wait without end.
+    pub(super) fn check_followed(&self, targets: usize) -> Result<(), CliError> {
+        let paths = targets.saturating_mul(flow_count(self.args) as usize);
+        if !self.follows() || self.args.timing.count.is_some() || paths <= watch::MOST_FOLLOWED {
+            return Ok(());
+        }
+        let option = if self.args.live.is_live() { "--live" } else { "--changes" };
+        Err(CliError::Refused(format!(
+            "{option}: at most {} paths are watched at once, not {paths}",
+            watch::MOST_FOLLOWED
+        )))
     }
 
     /// The columns of a table of hops.

@@ -87,6 +87,7 @@ impl Rtrace<'_> {
 
     /// Traces these targets.
     fn trace(&self, texts: &[String], packet_octets: Option<usize>, env: &mut Env<'_>) -> Result<RunStatus, CliError> {
+        self.check_followed(texts.len())?;
         let aims: Vec<Aim<'_>> =
             texts.iter().map(|text| self.aim(text)).collect::<Result<_, _>>().map_err(CliError::Refused)?;
         let origins = self.origins()?;

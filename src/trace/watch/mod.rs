@@ -44,4 +44,4 @@ mod tally;
 pub use change::{Change, ChangeKind, HopChange};
 pub use event::{Config, Report, ReportHop, ReportResponder};
 pub use flows::FlowsReport;
-pub use reporter::Reporter;
+pub use reporter::{MOST_FOLLOWED, Reporter};

@@ -25,6 +25,8 @@ use crate::types::{Instant, Now, ProbeId, Stamp};
 
 /// How many targets are watched at once; the others wait their turn.
 const AT_ONCE: usize = 16;
+/// The same where they are followed: most such runs end with all of them, and none would ever have its turn.
+pub const MOST_FOLLOWED: usize = 256;
 /// Probes refused, with none that left, that end a watch.
 const REFUSED_FROM_THE_START: u64 = 3;
 
@@ -102,7 +104,8 @@ impl Reporter {
     /// Begins targets while there is room, each with all its flows.
     fn begin(&mut self, now: Now) {
         let flows = self.config.trace.flows_per_target();
-        while self.watches.is_empty() || self.watches.len() + flows <= AT_ONCE {
+        let at_once = if self.config.follow { MOST_FOLLOWED } else { AT_ONCE };
+        while self.watches.is_empty() || self.watches.len() + flows <= at_once {
             // Two watches of one address would share its rate limit: the second waits for the first.
             let begun =
                 self.fleet.begin_next(now, |fleet, _, route| !fleet.routes.values().any(|other| other.is_same(route)));
