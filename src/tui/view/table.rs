@@ -213,11 +213,12 @@ fn draw_host(paper: &mut Paper<'_>, y: usize, (row, line): (&ReportHop, usize), 
         _ => Role::Dim,
     };
     let more = more(row, line, ui).unwrap_or_default();
+    let more = text::beginning(&more, layout.host);
     let room = layout.host.saturating_sub(if more.is_empty() { 0 } else { more.len() + 1 });
     let name = text::shortened(&host(row, line, ui.common.names), room, paper.look.glyphs.ellipsis);
     let x = paper.text(BEFORE_HOST, y, &name, role);
     if !more.is_empty() {
-        paper.text(x + 1, y, &more, Role::Dim);
+        paper.text(if name.is_empty() { x } else { x + 1 }, y, more, Role::Dim);
     }
 }
 
