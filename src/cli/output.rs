@@ -113,7 +113,10 @@ impl State {
     fn report(&mut self) -> io::Result<()> {
         let Some((_, error)) = &self.error else { return Ok(()) };
         self.reported = true;
-        Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
+        Err(match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        })
     }
 
     fn is_full(&self) -> bool {

@@ -258,6 +258,23 @@ fn a_port_unreachable_from_elsewhere_ends_the_trace_and_reaches_nothing() {
 }
 
 #[test]
+fn a_report_names_who_reports_a_closed_port_in_the_place_of_the_destination() {
+    let Some(lab) = Plan::chain(3).build() else { return };
+    for (ip, source, icmp) in [("ip", "10.9.0.1", "icmp"), ("ip6", "fd09::1", "icmpv6")] {
+        let rule = format!("add rule inet lab forward {ip} saddr {source} reject with {icmp} type port-unreachable");
+        lab.router(2).nft(&rule);
+    }
+    for (target, router) in [(lab.target_v4(), "10.9.1.2"), (lab.target_v6(), "fd09:1::2")] {
+        for method in ["-I", "-U", "-T"] {
+            let run = lab.host().rtrace(&["--report", "-c2", "--interval=0.1", "-n", method, &target]);
+            run.says(&format!("The destination answered none of 2 cycles; {router} reported its port as unreachable."));
+        }
+        let trace = lab.host().rtrace(&["--json", "-n", "-U", &target]).object("trace");
+        assert_eq!(trace["stop_reason"], "port_unreachable_elsewhere", "{trace}");
+    }
+}
+
+#[test]
 fn a_narrow_link_is_marked_where_fragmenting_is_forbidden() {
     let Some(lab) = Plan::chain(3).with_ping_sockets().build() else { return };
     lab.router(2).sh("ip link set right mtu 1280");
