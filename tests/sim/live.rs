@@ -419,6 +419,31 @@ fn a_loss_that_first_seems_to_begin_later_is_corrected_once_there_is_more_of_it(
 }
 
 #[test]
+fn a_loss_does_not_begin_at_a_router_that_limits_its_answers_anyway() {
+    let mut network = Network::new(2);
+    let first = network.add(US, Node::router(ip("203.0.113.1")), after(1));
+    let limits = Node::router(ip("203.0.113.2")).error_limit(Duration::from_secs(2), 1);
+    let second = network.add(first, limits, after(1));
+    // From cycle 31 on.
+    let lossy = Direction::after(Duration::from_millis(1)).lose(Pick::These((61..200).step_by(11).collect()));
+    let third = network.add(second, Node::router(ip("203.0.113.3")), after(1).outward(lossy));
+    network.add(third, Node::host(ip(TARGET)), after(1));
+    let changes = changes(&network, 100);
+    let losses = changes.iter().filter_map(|(_, kind)| match kind {
+        ChangeKind::Finding { finding: Finding::Loss { first, .. } } => Some(first.get()),
+        _ => None,
+    });
+    let losses: Vec<u8> = losses.collect();
+    assert!(!losses.is_empty() && losses.iter().all(|&first| first > 2), "{losses:?}");
+    let codes: Vec<&str> = changes
+        .iter()
+        .filter(|(_, kind)| matches!(kind, ChangeKind::FindingEnded { finding: Finding::RateLimited { .. } }))
+        .map(|(_, kind)| kind.code())
+        .collect();
+    assert_eq!(codes, [""; 0], "it goes on");
+}
+
+#[test]
 fn a_step_of_the_wall_clock_is_one_event_that_leaves_no_gap_in_the_strip() {
     for by in [3_600_000_000_000, -3_600_000_000_000] {
         let mut network = straight(3, ip(TARGET), true);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::engine::outcome::ProbeEvent;
 use crate::metrics::{Share, more_often};
 use crate::trace::ends::StopReason;
-use crate::trace::finding::{Finding, findings};
+use crate::trace::finding::{Code, Finding, findings};
 use crate::trace::hop::{Hop, HopProbe, Response};
 use crate::trace::watch::change::ChangeKind;
 use crate::types::Ttl;
@@ -93,8 +93,15 @@ impl Findings {
             return out;
         }
         let mut absent: Vec<_> = self.held.keys().copied().collect();
-        let found = findings(target, stop, &self.hops(last), &[]).into_iter().filter(is_sure);
-        for finding in found.filter(|finding| alternates(&self.cycles, finding)) {
+        let hops = self.hops(last);
+        let found = findings(target, stop, &hops, &[]).into_iter().filter(is_sure);
+        let found = found.filter(|finding| alternates(&self.cycles, finding));
+        let found: Vec<Finding> = found.map(|finding| self.placed(finding, &hops)).collect();
+        if found.iter().any(is_loss) {
+            // Beside a loss nothing shows whether routers limit their answers.
+            absent.retain(|(code, _)| *code != Code::RateLimited.name());
+        }
+        for finding in found {
             let key = (finding.code().name(), finding.ttl());
             absent.retain(|known| *known != key);
             match self.held.get_mut(&key) {
@@ -133,6 +140,25 @@ impl Findings {
         self.cycles.drain(..self.cycles.len() - LOSS_OVER);
         self.loss_over = Some(0);
         vec![ChangeKind::FindingEnded { finding }]
+    }
+
+    /// A loss begins at no router that is known to limit its answers, or that answers less than the destination by more than chance:
+    /// that one would be silent anyway.
+    fn placed(&self, finding: Finding, hops: &[Arc<Hop>]) -> Finding {
+        let Finding::Loss { ttl, first, sent, answered } = finding else { return finding };
+        let missing = |hop: &Arc<Hop>| {
+            let (sent, answered) = (hop.probes.len(), hop.responses().count());
+            Share { hits: sent.saturating_sub(answered) as u64, tries: sent as u64 }
+        };
+        let lost = Share { hits: sent.saturating_sub(answered) as u64, tries: sent as u64 };
+        let limits = |hop: &Arc<Hop>| {
+            self.held.contains_key(&(Code::RateLimited.name(), Some(hop.ttl)))
+                || more_often(missing(hop), lost) <= ALPHA
+        };
+        let loses = |hop: &&Arc<Hop>| (1..missing(hop).tries).contains(&missing(hop).hits);
+        let mut losing = hops.iter().filter(|hop| (first..ttl).contains(&hop.ttl)).filter(loses);
+        let first = losing.find(|hop| !limits(hop)).map_or(ttl, |hop| hop.ttl);
+        Finding::Loss { ttl, first, sent, answered }
     }
 
     /// All probes as those of one trace.
