@@ -223,6 +223,26 @@ fn what_a_run_does_not_measure_is_refused() {
 }
 
 #[test]
+fn the_vectors_of_the_e_model_hold_from_the_delay_of_a_packet_to_the_printed_score() {
+    // The delay of a call is half the round trip, the buffer's 20 ms, and the codec's 10 or 25 ms.
+    for (codec, round_trip, lost, r, mos) in [
+        ("g711", 140, &[50][..], "87.16", "4.26"),
+        ("g711", 340, &[50], "82.26", "4.11"),
+        ("g711", 540, &[10, 30, 50, 70, 90], "56.72", "2.93"),
+        ("g729a", 110, &[], "79.80", "4.02"),
+        ("g729a", 110, &[20, 50, 80], "68.35", "3.52"),
+        ("g729a", 510, &[10, 30, 50, 70, 90], "44.00", "2.26"),
+    ] {
+        let host = host().answer_delay(Duration::from_millis(round_trip - 10));
+        let host = lost.iter().fold(host, |host, &at| host.change([at], Change::Silence));
+        let run = World::with_host(host).run(&format!("rping -q -j -c 100 -i 20ms -W 2s --mos={codec} 198.51.100.9"));
+        let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let printed = |key: &str| format!("{:.2}", json[key].as_f64().expect("a number"));
+        assert_eq!((printed("r_factor").as_str(), printed("mos").as_str()), (r, mos), "{codec} {round_trip} {run}");
+    }
+}
+
+#[test]
 fn how_a_call_would_sound_is_shown_and_required_with_its_codec() {
     let run = |words: &str| lossy().run(&format!("rping -q -c 4 -i 100ms -W 500ms {words} 198.51.100.9"));
     // Half of 10 ms, a buffer of 20 ms and the codec's 10 ms; a quarter is lost, in runs of one.

@@ -245,7 +245,7 @@ fn a_destination_that_limits_its_answers_is_followed_back_to_where_it_is() {
 
 #[test]
 fn a_run_of_hours_keeps_no_more_than_one_of_a_minute() {
-    const CYCLES: u64 = 20_000;
+    const CYCLES: u64 = 8_000;
     let mut config = Config { follow: true, ..cycles(CYCLES) };
     config.trace.max_ttl = Ttl::new(6);
     let route = Route::of_trace(&config.trace, 0).unwrap();
