@@ -10,7 +10,7 @@ use crate::report::FpingStamp;
 use crate::types::Family;
 
 /// The most octets of data.
-const MOST_OCTETS: u32 = 65_488;
+const MOST_OCTETS: u32 = 65_507;
 /// Largest and smallest factor of `-B`.
 const BACKOFF: std::ops::RangeInclusive<f64> = 1.0..=5.0;
 /// The shortest period of users other than root, as ping has it.
@@ -147,7 +147,10 @@ impl FpingArgs {
             (self.endless && self.times().is_some(), "specify only one of c, l".to_owned()),
             (self.json && !self.is_counted(), "option -J, --json requires -c, -C, or -l".to_owned()),
             (self.json && self.netdata, "specify only one of J, N".to_owned()),
-            (self.size > MOST_OCTETS, format!("data size {} not valid, must be lower than {MOST_OCTETS}", self.size)),
+            (
+                self.size > MOST_OCTETS,
+                format!("data size {} not valid, must not be larger than {MOST_OCTETS}", self.size),
+            ),
             (
                 !BACKOFF.contains(&self.backoff),
                 format!("backoff factor {:.1} not valid, must be between {least:.1} and {most:.1}", self.backoff),

@@ -168,11 +168,12 @@ pub fn place(
 
 /// Says why a target is not probed.
 fn complain(target: &str, message: &str, args: &FpingArgs, env: &mut Env<'_>) {
-    let _ = match (args.json, args.is_quiet()) {
-        (true, _) => writeln!(env.stdout, "{}", FpingText::warning(target, message)),
-        (false, true) => Ok(()),
-        (false, false) => writeln!(env.stderr, "{}: {message}", escape(target)),
-    };
+    if args.json {
+        let _ = writeln!(env.stdout, "{}", FpingText::warning(target, message));
+    }
+    if !args.is_quiet() {
+        let _ = writeln!(env.stderr, "{}: {message}", escape(target));
+    }
 }
 
 /// The kernel finds a way for each probe anew, so that a target without one is lost and not left out.
