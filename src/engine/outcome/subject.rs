@@ -99,9 +99,9 @@ impl Subject {
     }
 }
 
-/// A zone as it stands in the `target` as typed, bracketed or not, else its number.
+/// A zone as it stands in the `target` as typed, bracketed or not, or a prefix, else its number.
 pub fn zone_name(number: NonZeroU32, target: Option<&str>) -> Cow<'_, str> {
-    let typed = target.and_then(|target| target.rsplit_once('%')?.1.split(']').next());
+    let typed = target.and_then(|target| target.rsplit_once('%')?.1.split([']', '/']).next());
     typed.map_or_else(|| number.to_string().into(), Into::into)
 }
 
@@ -203,6 +203,7 @@ mod tests {
             (Some("fe80::1%eth0"), "eth0"),
             (Some("[fe80::1%br-lan]:22"), "br-lan"),
             (Some("[fe80::1%2]"), "2"),
+            (Some("fe80::1%eth0/128"), "eth0"),
             (Some("fe80::1"), "7"),
             (None, "7"),
         ] {

@@ -7,7 +7,7 @@ use crate::ping::{Event, Summary};
 use crate::report::ping::entries;
 use crate::report::ping::json::Explained;
 use crate::report::ping::text::interims;
-use crate::report::words::csv::{address, delays, record, text};
+use crate::report::words::csv::{address, delays, record, responder, text};
 use crate::report::{Sink, Streams, escape};
 use crate::types::Rtt;
 
@@ -59,7 +59,7 @@ fn probe(event: &ProbeEvent) -> [Option<String>; 11] {
         Some(event.outcome.name().to_owned()),
         text(event.rtt().map(Rtt::as_millis_f64)),
         text(event.reply_ttl.map(|ttl| ttl.get())),
-        text(event.responder),
+        responder(&event.subject, event.responder),
         Explained::of(event).map(|explained| explained.message),
         event.outcome.detail().and_then(|detail| entries::pairs(&detail.entries())),
     ]

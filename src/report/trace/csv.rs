@@ -7,7 +7,7 @@ use crate::report::trace::TraceView;
 use crate::report::trace::options::TraceTextOptions;
 use crate::report::trace::table;
 use crate::report::trace::text::{interim, send_failure};
-use crate::report::words::csv::{address, delays, record, text};
+use crate::report::words::csv::{self, address, delays, record, text};
 use crate::report::words::message::Message;
 use crate::report::{Sink, Streams, escape, printable};
 use crate::trace::watch::{Report, ReportHop};
@@ -95,7 +95,7 @@ fn row(
         text(number),
         Some(event.outcome.name().to_owned()),
         text(event.rtt().map(Rtt::as_millis_f64)),
-        text(event.responder),
+        csv::responder(subject, event.responder),
         responder.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
         failure(event),
     ]
@@ -144,7 +144,7 @@ fn hop_row(report: &Report, hop: &ReportHop) -> impl Iterator<Item = Option<Stri
         text(hop.last.map(Rtt::as_millis_f64)),
     ];
     let rest = [
-        text(newest.map(|responder| responder.address)),
+        csv::responder(subject, newest.map(|responder| responder.address)),
         newest.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
         text(Some(hop.unreachable)),
         text(Some(hop.send_failed)),

@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use crate::engine::outcome::Subject;
 use crate::metrics::Figures;
 use crate::report::escape;
+use crate::report::words::zone::Zone;
 
 /// Writes one record: fields with commas, quotes or line breaks between quotes, absent ones empty, a line feed at the end.
 ///
@@ -29,6 +31,11 @@ pub(in crate::report) fn address(address: Option<IpAddr>, zone: Option<&str>) ->
     Some(zone.map_or_else(|| address.to_string(), |zone| format!("{address}%{}", escape(zone))))
 }
 
+/// The address of one that answered a probe to `subject`, with its zone where it means something only there.
+pub(in crate::report) fn responder(subject: &Subject, address: Option<IpAddr>) -> Option<String> {
+    address.map(|address| format!("{address}{}", Zone { subject, address }))
+}
+
 /// The fields of `min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms`.
 pub(in crate::report) fn delays(figures: Option<Figures>) -> [Option<String>; 6] {
     let figures = figures.unwrap_or_default();
@@ -43,6 +50,17 @@ fn quoted(field: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn a_responder_has_its_zone_where_it_means_something_only_there() {
+        let subject = Subject { zone: Some("eth0".into()), ..fixture::subject("fe80::9%eth0", "fe80::9") };
+        for (address, shown) in
+            [("fe80::9", "fe80::9%eth0"), ("2001:db8::1", "2001:db8::1"), ("192.0.2.1", "192.0.2.1")]
+        {
+            assert_eq!(responder(&subject, Some(fixture::address(address))).as_deref(), Some(shown));
+        }
+    }
 
     #[test]
     fn fields_are_quoted_only_where_that_is_needed() {
