@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use netprobe::channel::Control;
+use netprobe::channel::{Control, OsError};
 use netprobe::sim::{AddressOutcome, Link, Node, US, ip};
 use serde_json::Value;
 
@@ -159,6 +159,17 @@ fn of_several_addresses_one_may_go_while_the_other_stays() {
     );
     let one = moving().run("rping --re-resolve 2s --json -q -i 1 -w 5.5 pair.example");
     assert_eq!(summaries(&one.stdout), [("198.51.100.1".to_owned(), 5, 5), ("198.51.100.2".to_owned(), 2, 2)], "{one}");
+}
+
+#[test]
+fn an_address_without_a_route_is_one_target_however_often_its_name_is_looked_up() {
+    let world = World::new().unroutable("2001:db8:9::9", OsError::ENETUNREACH);
+    for words in ["--all-addresses", "--all-addresses -6", "-6"] {
+        let json = world.run(&format!("rping {words} --re-resolve 2s --json -q -i 1 -w 6.5 host.example"));
+        let mut addresses: Vec<_> = summaries(&json.stdout).into_iter().map(|(address, ..)| address).collect();
+        addresses.retain(|address| address.contains(':'));
+        assert_eq!(addresses, ["2001:db8:9::9"], "{json}");
+    }
 }
 
 #[test]

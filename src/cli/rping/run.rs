@@ -150,6 +150,11 @@ impl Rping<'_> {
         self.args.run.until.is_some() || self.args.output.changes || self.args.live.is_live()
     }
 
+    /// Whether a target without a route is probed all the same, because there may be one later.
+    fn outlives_changes(&self) -> bool {
+        self.follows() || self.args.socket.re_resolve.is_some()
+    }
+
     /// How many targets must answer, or show what is waited for.
     pub(super) fn required(&self) -> Reachable {
         let any = self.args.run.until.filter(|until| until.any).map(|_| Reachable::AtLeast(1));
@@ -305,7 +310,7 @@ impl Rping<'_> {
             (lanes(None), lanes(Some(SocketChoice::Auto)), lanes(Some(SocketChoice::Dgram)));
         let place = |asked: &TypedTarget<'_>, env: &Env<'_>| match asked {
             TypedTarget::Internet(aim) => match target::place(*aim, names, &internet, env) {
-                (target, Some(CliError::NoRoute(..))) if self.follows() => {
+                (target, Some(CliError::NoRoute(..))) if self.outlives_changes() => {
                     (target::await_route(target, &internet), None)
                 }
                 placed => placed,
