@@ -336,10 +336,10 @@ fn flows_stand_side_by_side_with_what_each_loses() {
 
 #[test]
 fn a_time_of_a_recording_shows_the_same_whether_it_was_played_to_or_gone_to() {
-    let (lines, start) = recorded(Mode::Trace, &events(&network(), 400));
+    let (lines, start) = recorded(Mode::Trace, &events(&network(), 900));
     let index = Index::<Event>::read(&lines[..]).unwrap();
     let mut skipped = 0;
-    for second in [0, 7, 233, 399] {
+    for second in [0, 7, 333, 899] {
         let to = Duration::from_secs(second);
         let at = |since: Duration| Now { mono: Instant::ZERO + since, wall: start.saturating_add(since) };
         let picture = |events: Vec<(Duration, Event)>| {
