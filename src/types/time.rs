@@ -164,9 +164,33 @@ impl From<Duration> for Rtt {
     }
 }
 
+/// Octets of the longest RTT as text.
+const LONGEST_RTT: usize = "18446744073709.552 ms".len();
+
 impl fmt::Display for Rtt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} ms", self.as_millis_f64())
+        // Rounded once, half up. By hand, from the end: a floating-point number takes ten times as long, and many traces have many.
+        let mut rest = self.0 / 1000 + u64::from(self.0 % 1000 >= 500);
+        let mut text = [0; LONGEST_RTT];
+        let mut from = text.len();
+        for place in text.iter_mut().rev() {
+            *place = match LONGEST_RTT - from {
+                0 => b's',
+                1 => b'm',
+                2 => b' ',
+                6 => b'.',
+                written => {
+                    if written > 7 && rest == 0 {
+                        break;
+                    }
+                    let digit = b'0' + (rest % 10) as u8;
+                    rest /= 10;
+                    digit
+                }
+            };
+            from -= 1;
+        }
+        f.write_str(text.get(from..).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default())
     }
 }
 
@@ -214,6 +238,13 @@ mod tests {
         let (early, late) = (Instant::from_nanos(5), Instant::from_nanos(9));
         assert_eq!(Rtt::between(early, late), Rtt::from_nanos(4));
         assert_eq!(Rtt::between(late, early), Rtt::from_nanos(0));
+    }
+
+    #[test]
+    fn an_rtt_is_shown_in_microseconds_rounded_half_up() {
+        let shown = [0, 499, 500, 1_999_500, 1_234_567_890, u64::MAX].map(|nanos| Rtt::from_nanos(nanos).to_string());
+        let expected = ["0.000 ms", "0.000 ms", "0.001 ms", "2.000 ms", "1234.568 ms", "18446744073709.552 ms"];
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use crate::engine::outcome::{MethodKind, State};
+use crate::report::words::address::PlainAddress;
 use crate::report::words::number::{PingTime, general};
 use crate::report::{Sink, Streams, escape};
 use crate::sweep::{Event, TargetSummary};
@@ -78,6 +79,9 @@ impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address(target, with_port) = self;
         match target.endpoint {
+            Some(endpoint) if target.zone.is_none() && !(*with_port && endpoint.port.is_some()) => {
+                PlainAddress(endpoint.address).fmt(f)
+            }
             Some(_) => HostPort(&escape(&target.address()), target.port().filter(|_| *with_port)).fmt(f),
             None => f.write_str(&escape(target.name.as_deref().unwrap_or_default())),
         }

@@ -4,7 +4,7 @@ use crate::engine::outcome::Subject;
 use crate::report::escape;
 use crate::report::trace::findings::{self, sentence};
 use crate::report::trace::numbers::{ranges, word};
-use crate::report::trace::options::{TraceTextOptions, named, with_zone};
+use crate::report::trace::options::{Named, TraceTextOptions, WithZone};
 use crate::trace::{Flows, FlowsHop, FlowsResponder, annotation, packet_octets};
 
 /// Empty for a target without an address or a route: there is nothing to trace.
@@ -12,7 +12,7 @@ pub(super) fn table(options: &TraceTextOptions, flows: &Flows) -> String {
     let Some(first) = flows.traces.first() else { return String::new() };
     let subject = &first.began.subject;
     let Some((address, octets)) = subject.address.zip(packet_octets(subject)) else { return String::new() };
-    let address = with_zone(subject, address);
+    let address = WithZone(subject, address);
     let mut text = format!(
         "flows {} to {} ({address}), {} hops max, {octets} byte packets\n",
         ranges(&flows.numbers()),
@@ -34,7 +34,7 @@ fn push_hop(how: (&TraceTextOptions, &Subject), hop: &FlowsHop, text: &mut Strin
 
 /// A responder, its fastest answer, and its first mark.
 fn shown((options, subject): (&TraceTextOptions, &Subject), responder: &FlowsResponder) -> String {
-    let mut shown = named(options, subject, &responder.responder);
+    let mut shown = Named(options, subject, &responder.responder).to_string();
     if let Some(best) = responder.answers.iter().filter_map(|answer| answer.rtt()).min() {
         shown.push_str(&format!("  {best}"));
     }

@@ -1,11 +1,13 @@
 //! What the text of a trace shows: [`TraceTextOptions`]; and responders as it shows them.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::engine::outcome::Subject;
 use crate::report::escape;
 use crate::report::trace::{Column, TraceView};
 use crate::report::words::LocalOffset;
+use crate::report::words::address::PlainAddress;
 use crate::report::words::zone::Zone;
 use crate::trace::{Origins, Responder};
 use crate::types::Asn;
@@ -62,19 +64,30 @@ impl Default for TraceTextOptions {
 }
 
 /// An address and, where it means something only there, its interface.
-pub(super) fn with_zone(subject: &Subject, address: IpAddr) -> String {
-    format!("{address}{}", Zone { subject, address })
+pub(super) struct WithZone<'a>(pub &'a Subject, pub IpAddr);
+
+impl fmt::Display for WithZone<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &WithZone(subject, address) = self;
+        PlainAddress(address).fmt(f)?;
+        Zone { subject, address }.fmt(f)
+    }
 }
 
 /// Name and address of a responder, and the systems that announce it.
-pub(super) fn named(options: &TraceTextOptions, subject: &Subject, responder: &Responder) -> String {
-    let address = with_zone(subject, responder.address);
-    let shown = match &responder.name {
-        _ if options.numeric => address,
-        Some(name) => format!("{} ({address})", escape(name)),
-        None => format!("{address} ({address})"),
-    };
-    shown + &origins(responder)
+pub(super) struct Named<'a>(pub &'a TraceTextOptions, pub &'a Subject, pub &'a Responder);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Named(options, subject, responder) = self;
+        let address = WithZone(subject, responder.address);
+        match &responder.name {
+            _ if options.numeric => address.fmt(f)?,
+            Some(name) => write!(f, "{} ({address})", escape(name))?,
+            None => write!(f, "{address} ({address})")?,
+        }
+        f.write_str(&origins(responder))
+    }
 }
 
 /// As traceroute's `-A` writes the systems that announce an address, and the name of the first, after a blank; nothing where they

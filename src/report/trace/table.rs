@@ -8,7 +8,7 @@ use crate::report::escape;
 use crate::report::trace::columns::{Column, Figure};
 use crate::report::trace::findings::sentence;
 use crate::report::trace::numbers::{ranges, word};
-use crate::report::trace::options::{TraceTextOptions, origins, with_zone};
+use crate::report::trace::options::{TraceTextOptions, WithZone, origins};
 use crate::trace::Severity;
 use crate::trace::watch::{FlowsReport, Report, ReportHop, ReportResponder};
 use crate::wire::extension::{LabelStackEntry, Object};
@@ -46,9 +46,9 @@ pub(super) fn of_flows(options: &TraceTextOptions, flows: &FlowsReport) -> Strin
 
 fn drawn(options: &TraceTextOptions, report: &Report, flows: Option<&FlowsReport>) -> String {
     let subject = &report.began.subject;
-    let Some(address) = subject.address.map(|address| with_zone(subject, address)) else { return String::new() };
+    let Some(address) = subject.address.map(|address| WithZone(subject, address)) else { return String::new() };
     let hops = shown(&report.hops);
-    let host = subject.source.map(|source| with_zone(subject, source)).unwrap_or_default();
+    let host = subject.source.map(|source| WithZone(subject, source).to_string()).unwrap_or_default();
     let how = (options, &**subject);
     let names = hops.iter().map(|hop| hop.responders.first().map_or("???".len(), |first| width(&name(how, first))));
     let widest = names.max().unwrap_or(0).max(HOST_WIDTH);
@@ -176,7 +176,7 @@ fn in_its_place(report: &Report) -> String {
     let last = report.hops.iter().rev().find(|hop| !hop.responders.is_empty());
     let other = last.and_then(|hop| hop.responders.iter().find(closed));
     other.map_or_else(String::new, |other| {
-        let address = with_zone(&report.began.subject, other.responder.address);
+        let address = WithZone(&report.began.subject, other.responder.address);
         format!("; {address} reported its port as unreachable")
     })
 }
@@ -226,11 +226,11 @@ fn push_responders(how: (&TraceTextOptions, &Subject), hop: &ReportHop, text: &m
 /// mtr shows a name instead of the address.
 fn name((options, subject): (&TraceTextOptions, &Subject), responder: &ReportResponder) -> String {
     let shown = &responder.responder;
-    let address = with_zone(subject, shown.address);
+    let address = WithZone(subject, shown.address);
     let name = match shown.name.as_deref().filter(|_| !options.numeric) {
         Some(name) if options.both => format!("{} ({address})", escape(name)),
         Some(name) => escape(name).into_owned(),
-        None => address,
+        None => address.to_string(),
     };
     let as_column = options.columns.contains(&Column::Asn);
     if as_column { name } else { name + &origins(shown) }

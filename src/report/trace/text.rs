@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::engine::outcome::{MethodKind, NotSent, Outcome, ProbeEvent, State, Subject, SubjectId};
 use crate::report::trace::events::{self, Happened};
 use crate::report::trace::findings;
-use crate::report::trace::options::{TraceTextOptions, named, with_zone};
+use crate::report::trace::options::{Named, TraceTextOptions, WithZone};
 use crate::report::trace::turns::Turns;
 use crate::report::trace::{TraceView, flows, table};
 use crate::report::words::StatusLine;
@@ -21,8 +21,6 @@ use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object, 
 
 /// From this size on packets of a search are not limited by the user.
 const LARGEST_OCTETS: usize = 65_535;
-/// Room for the line of most hops.
-const LINE_OCTETS: usize = 80;
 
 /// Writes the events of a run of traces as text. Traces may interleave, their texts do not: that of each is held back until
 /// those before it have ended.
@@ -38,6 +36,8 @@ pub struct TraceText {
     /// The newest cycle of each report under way, and the last.
     cycles: BTreeMap<SubjectId, (u64, u64)>,
     status: StatusLine,
+    /// Memory for the line of a hop.
+    line: String,
 }
 
 impl TraceText {
@@ -51,6 +51,7 @@ impl TraceText {
             happened: BTreeMap::new(),
             cycles: BTreeMap::new(),
             status: StatusLine::new(),
+            line: String::new(),
         }
     }
 
@@ -72,7 +73,7 @@ impl TraceText {
         let source = subject.source.map(|source| format!(" from {source}")).unwrap_or_default();
         let port = subject.port.map(|port| format!(" to port {port}")).unwrap_or_default();
         let (method, socket, flow) = (subject.method.name(), socket.name(), subject.flow.unwrap_or_default());
-        let address = with_zone(subject, address);
+        let address = WithZone(subject, address);
         writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
     }
 
@@ -81,11 +82,12 @@ impl TraceText {
             return Ok(());
         }
         let mtu = hop.mtu.filter(|mtu| self.mtus.get(&subject.id) != Some(mtu));
-        let line = hop_line(&self.options, subject, hop, mtu);
+        self.line.clear();
+        push_hop(&self.options, subject, hop, mtu, &mut self.line);
         if let Some(mtu) = mtu.filter(|_| !hop.responders.is_empty()) {
             self.mtus.insert(subject.id, mtu);
         }
-        self.turns.write(subject.id.index(), &line, data)
+        self.turns.write(subject.id.index(), &self.line, data)
     }
 
     fn end(&mut self, trace: &Trace, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -245,7 +247,7 @@ fn header(options: &TraceTextOptions, began: &Began) -> String {
     let Some((address, octets)) = began.subject.address.zip(packet_octets(&began.subject)) else {
         return String::new();
     };
-    let address = with_zone(&began.subject, address);
+    let address = WithZone(&began.subject, address);
     let (name, hops) = (escape(&began.subject.name), began.max_ttl.get());
     let packets = match octets {
         LARGEST_OCTETS.. if options.mtu => "searching the path MTU".to_owned(),
@@ -290,10 +292,9 @@ fn why_ended(reason: StopReason) -> &'static str {
     }
 }
 
-/// The line of a hop, with `mtu` if it is new.
-fn hop_line(options: &TraceTextOptions, subject: &Subject, hop: &Hop, mtu: Option<Mtu>) -> String {
+/// Writes the line of a hop, with `mtu` if it is new.
+fn push_hop(options: &TraceTextOptions, subject: &Subject, hop: &Hop, mtu: Option<Mtu>, line: &mut String) {
     let mut mtu = mtu;
-    let mut line = String::with_capacity(LINE_OCTETS);
     let _ = write!(line, "{:2} ", hop.ttl.get());
     let mut shown: Option<Response<'_>> = None;
     for probe in &hop.probes {
@@ -308,8 +309,7 @@ fn hop_line(options: &TraceTextOptions, subject: &Subject, hop: &Hop, mtu: Optio
         });
         if !same {
             if let Some(responder) = hop.responder(response.responder) {
-                line.push(' ');
-                line.push_str(&named(options, subject, responder));
+                let _ = write!(line, " {}", Named(options, subject, responder));
             }
             line.push_str(port_state(hop, &response));
             if options.extensions && !response.extensions().is_empty() {
@@ -331,7 +331,6 @@ fn hop_line(options: &TraceTextOptions, subject: &Subject, hop: &Hop, mtu: Optio
         }
     }
     line.push('\n');
-    line
 }
 
 /// Of TCP, whether the port is open or closed, as tcptraceroute shows it.

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+/// Room for the text of most traces.
+const USUAL_OCTETS: usize = 512;
+
 /// Output about targets whose events interleave. That about each is held back until those before it have ended.
 #[derive(Default)]
 pub(super) struct Turns {
@@ -24,7 +27,8 @@ impl Turns {
         if index == self.current {
             return out.write_all(text.as_bytes());
         }
-        self.held.entry(index).or_default().octets.extend_from_slice(text.as_bytes());
+        let new = || Held { octets: Vec::with_capacity(USUAL_OCTETS), ended: false };
+        self.held.entry(index).or_insert_with(new).octets.extend_from_slice(text.as_bytes());
         Ok(())
     }
 

@@ -1,5 +1,6 @@
-//! What the formats share: numbers, CSV records, gauges, points and the messages of ICMP errors.
+//! What the formats share: addresses, numbers, CSV records, gauges, points and the messages of ICMP errors.
 
+pub(in crate::report) mod address;
 pub(in crate::report) mod clock;
 pub(in crate::report) mod csv;
 pub(in crate::report) mod gauges;
