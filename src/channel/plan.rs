@@ -120,7 +120,8 @@ pub enum SocketChoice {
 pub enum SendStamps {
     /// None, and many packets leave in one call: the fastest. Only an estimate is known of when each of them left.
     None,
-    /// None, but each packet leaves in a call of its own, right after our stamp.
+    /// None, but each packet leaves in a call of its own, right after our stamp. Sending takes a twelfth more CPU time then than in
+    /// calls of many packets, even of eight, in which the stamps of all but the first are estimates: too little to give them up.
     User,
     /// Software: when a packet entered the queueing discipline and when the driver took it.
     Kernel,

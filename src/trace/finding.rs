@@ -291,8 +291,9 @@ pub(super) fn findings(
     for hop in hops {
         singular(target, stop, hop, &mut found);
     }
-    for &field in Field::ALL {
-        rewritten(field, hops, &mut found);
+    let mut errors = hops.iter().flat_map(|hop| hop.responses()).filter_map(|response| response.error());
+    if errors.any(|error| !error.quote.rewritten.is_empty()) {
+        Field::ALL.iter().for_each(|&field| rewritten(field, hops, &mut found));
     }
     found.sort_by_key(Finding::ttl);
     found.extend(unmatched.iter().map(|&(responder, answers)| Finding::Unmatched { responder, answers }));
@@ -352,18 +353,14 @@ fn losses(stop: StopReason, hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
 
 /// The first hop from which on every answer's distance differs, all in the same direction.
 fn asymmetry(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
-    let difference = |hop: &Arc<Hop>, reply_ttl| i16::from(hops_back(reply_ttl)) - i16::from(hop.ttl.get());
     let differs = |hop: &Arc<Hop>, reply_ttl| {
-        let by = difference(hop, reply_ttl);
+        let by = i16::from(hops_back(reply_ttl)) - i16::from(hop.ttl.get());
         (by.unsigned_abs() >= u16::from(ASYMMETRY)).then_some(by.signum())
     };
-    let known: Vec<(&Arc<Hop>, Ttl)> = hops
-        .iter()
-        .filter_map(|hop| Some((hop, hop.own_responses().find_map(|response| response.event.reply_ttl)?)))
-        .collect();
-    let Some(way) = known.last().and_then(|&(hop, reply_ttl)| differs(hop, reply_ttl)) else { return };
-    let first = known.iter().rev().take_while(|&&(hop, reply_ttl)| differs(hop, reply_ttl) == Some(way)).last();
-    if let Some(&(hop, reply_ttl)) = first {
+    let reply_ttl = |hop: &Arc<Hop>| hop.own_responses().find_map(|response| response.event.reply_ttl);
+    let known = || hops.iter().rev().filter_map(|hop| Some((hop, reply_ttl(hop)?)));
+    let Some(way) = known().next().and_then(|(hop, reply_ttl)| differs(hop, reply_ttl)) else { return };
+    if let Some((hop, reply_ttl)) = known().take_while(|&(hop, ttl)| differs(hop, ttl) == Some(way)).last() {
         found.push(Finding::Asymmetry { ttl: hop.ttl, back: hops_back(reply_ttl), reply_ttl });
     }
 }
@@ -372,6 +369,11 @@ fn asymmetry(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
 /// is slow to answer counts for nothing. A rise must be larger than RTTs differ within a hop anyway.
 fn jumps(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     let fastest = |hop: &Arc<Hop>| hop.own_responses().map(|response| response.rtt).min();
+    // Most paths have no rise that is large enough.
+    let rtts = || hops.iter().filter_map(fastest);
+    if rtts().min().zip(rtts().max()).is_none_or(|(least, most)| most.as_duration() < least.as_duration() + JUMP) {
+        return;
+    }
     let known: Vec<(&Arc<Hop>, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
     let usual = usual_spread(hops);
     for at in 1..known.len().saturating_sub(KEEPING_HOPS - 1) {
@@ -415,14 +417,9 @@ fn tunnels(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
 /// What single answers of a hop say.
 fn singular(target: IpAddr, stop: StopReason, hop: &Arc<Hop>, found: &mut Vec<Finding>) {
     let ttl = hop.ttl;
-    let mut responders: Vec<IpAddr> = Vec::new();
     let mut said: Vec<Finding> = Vec::new();
     for response in hop.responses() {
         let responder = response.responder;
-        // A router that refuses a probe does so at its own hop, not at that of the probe's TTL.
-        if !response.is_refusal() && !responders.contains(&responder) {
-            responders.push(responder);
-        }
         let finding = match (response.kind(), response.quoted_ttl()) {
             (Some(ErrorKind::TimeExceeded), _) if responder == target => Finding::TargetOnTheWay { ttl, target },
             (Some(ErrorKind::TimeExceeded), Some(quoted)) if quoted.get() > 1 => {
@@ -445,7 +442,11 @@ fn singular(target: IpAddr, stop: StopReason, hop: &Arc<Hop>, found: &mut Vec<Fi
         }
     }
     found.append(&mut said);
-    if responders.len() > 1 {
+    // A router that refuses a probe does so at its own hop, not at that of the probe's TTL.
+    let all = || hop.own_responses().map(|response| response.responder);
+    if all().any(|other| Some(other) != all().next()) {
+        let new = |&(at, responder): &(usize, IpAddr)| all().take(at).all(|before| before != responder);
+        let responders = all().enumerate().filter(new).map(|(_, responder)| responder).collect();
         found.push(Finding::SeveralResponders { ttl, responders });
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::config::Config;
 use super::ends::StopReason;
 use super::event::Event;
+use super::fleet::probes::Entry;
 use super::fleet::route::Route;
 use super::fleet::work::WorkQueue;
 use super::fleet::{Arrived, BATCH, Fleet};
@@ -42,6 +43,8 @@ pub struct Tracer {
     /// Of targets some of whose flows are over, the traces of those flows, by target.
     flows: BTreeMap<usize, BTreeMap<usize, Arc<Trace>>>,
     work: WorkQueue,
+    /// Memory for the traces that are looked at.
+    due: Vec<usize>,
     /// When the probes can leave that were held up.
     held: Option<Instant>,
     /// When the next flow of a target under way may begin.
@@ -59,6 +62,7 @@ impl Tracer {
             resting: HashMap::new(),
             flows: BTreeMap::new(),
             work: WorkQueue::default(),
+            due: Vec::new(),
             held: Some(Instant::ZERO),
             next_flow_at: None,
         }
@@ -66,13 +70,14 @@ impl Tracer {
 
     /// Begins traces while there is room, and finishes what `now` decides.
     fn advance(&mut self, now: Now) {
+        let mut due = std::mem::take(&mut self.due);
         loop {
             self.begin(now);
-            let due = self.work.take_due(now.mono);
+            self.work.take_due(now.mono, &mut due);
             if due.is_empty() {
-                return;
+                break;
             }
-            for index in due {
+            for &index in &due {
                 let (Some(run), fleet) = (self.runs.get_mut(&index), &mut self.fleet) else { continue };
                 let awaited = fleet.names.are_awaited();
                 let over = run.advance(&fleet.config, &mut fleet.names, now.mono, &mut fleet.events);
@@ -91,6 +96,7 @@ impl Tracer {
                 self.work.schedule(index, run.wake(&fleet.config, now.mono));
             }
         }
+        self.due = due;
     }
 
     fn touch_where(&mut self, matters: impl Fn(&TraceRun) -> bool) {
@@ -198,7 +204,11 @@ impl Tracer {
     fn take_unnamed(&mut self, index: usize, arrival: Box<Arrival>, now: Instant) {
         let Some(run) = self.runs.get_mut(&index) else { return };
         match run.attribute_unnamed(now) {
-            Attribution::Probe(probe) => self.take_answer(probe, arrival),
+            Attribution::Probe(probe) => {
+                if let Some(&entry) = self.fleet.probes.entry(probe) {
+                    self.take_answer((probe, &entry), arrival);
+                }
+            }
             Attribution::Ambiguous(probes) => {
                 for probe in probes {
                     self.fleet.probes.remove(probe);
@@ -209,11 +219,10 @@ impl Tracer {
         }
     }
 
-    fn take_answer(&mut self, probe: ProbeId, arrival: Box<Arrival>) {
-        let Some(&entry) = self.fleet.probes.entry(probe) else { return };
+    fn take_answer(&mut self, (probe, entry): (ProbeId, &Entry), arrival: Box<Arrival>) {
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
         let responder = arrival.responder;
-        if run.answer(&self.fleet.config, (probe, &entry), arrival) {
+        if run.answer(&self.fleet.config, (probe, entry), arrival) {
             self.fleet.answered(probe, responder);
             self.fleet.hang_up(&run.route, probe);
             self.work.touch(entry.trace);
@@ -287,7 +296,7 @@ impl Machine for Tracer {
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
         let Some(arrived) = self.fleet.arrived(now, inbound, octets) else { return };
         match arrived {
-            Arrived::Answer(probe, _, arrival) => self.take_answer(probe, arrival),
+            Arrived::Answer(probe, entry, arrival) => self.take_answer((probe, &entry), arrival),
             Arrived::Unnamed(index, arrival) => self.take_unnamed(index, arrival, now.mono),
             Arrived::Unmatched(lane, responder) => {
                 // Which trace it belongs to is certain only while one alone runs over the lane.

@@ -29,9 +29,6 @@ impl Cookie {
     }
 }
 
-/// Octets of a tag: a cookie and a probe's number.
-const TAG_OCTETS: usize = COOKIE_OCTETS + 8;
-
 /// What follows the cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fill {
@@ -119,8 +116,9 @@ fn expected(cookie: &Cookie, fill: &Fill, index: usize) -> u8 {
 /// Appends the tag that a UDP trace probe starts with: cookie, then the probe's number (8 octets, big-endian), then counting
 /// fill; cut to exactly `octets` octets.
 pub fn push_tagged(cookie: &Cookie, probe: ProbeId, octets: usize, out: &mut Vec<u8>) {
-    let tag = cookie.0.into_iter().chain(probe.get().to_be_bytes());
-    out.extend(tag.chain((TAG_OCTETS..octets).map(|index| index as u8)).take(octets));
+    let number_at = out.len() + COOKIE_OCTETS;
+    push(cookie, &Fill::Counting, octets, out);
+    out.iter_mut().skip(number_at).zip(probe.get().to_be_bytes()).for_each(|(place, octet)| *place = octet);
 }
 
 /// The probe that a tag names, if all of tag and cookie are there and the cookie agrees.

@@ -153,7 +153,8 @@ impl Names {
 
     /// The sources of a hop's answers, in the order of its probes.
     pub fn responders(&self, hop: &Hop) -> Vec<Responder> {
-        let mut known: Vec<Responder> = Vec::new();
+        // Most hops have one.
+        let mut known: Vec<Responder> = Vec::with_capacity(1);
         for address in hop.responses().map(|response| response.responder) {
             if known.iter().all(|responder| responder.address != address) {
                 known.push(self.responder(address));

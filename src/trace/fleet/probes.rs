@@ -1,6 +1,7 @@
 //! The probes of all traces of a run, by what an answer shows of them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
 use crate::channel::LaneId;
@@ -39,9 +40,28 @@ pub(in crate::trace) struct SentFields {
 #[derive(Debug, Default)]
 pub(in crate::trace) struct ProbeTable {
     last: Option<ProbeId>,
-    entries: BTreeMap<ProbeId, Entry>,
-    by_trace: HashMap<usize, Vec<ProbeId>>,
+    entries: HashMap<ProbeId, Entry, BuildHasherDefault<NumberHasher>>,
+    by_trace: BTreeMap<usize, Vec<ProbeId>>,
     flows: HashMap<LaneId, FlowPool>,
+}
+
+/// Hashes our own numbers, which follow each other, so that a multiplication spreads them well and nobody chooses ones that collide.
+#[derive(Debug, Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, octets: &[u8]) {
+        octets.iter().for_each(|&octet| self.write_u64(self.0 << 8 | u64::from(octet)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2⁶⁴ divided by the golden ratio (Knuth, The Art of Computer Programming, §6.4).
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The flows of a lane: those that no probe holds, and which probe holds each of the others.
@@ -106,18 +126,13 @@ impl ProbeTable {
 
     /// The newest probe that `fits`; of several the newest one to `destination`, if that is known.
     pub fn newest(&self, destination: Option<IpAddr>, fits: impl Fn(&Entry) -> bool) -> Option<(ProbeId, &Entry)> {
-        let mut fitting = self.entries.iter().rev().filter(|(_, entry)| fits(entry)).peekable();
-        let newest = fitting.peek().map(|(probe, entry)| (**probe, *entry));
-        let Some(destination) = destination else { return newest };
-        let mut only = true;
-        for (probe, entry) in fitting {
-            if entry.destination == destination {
-                return Some((*probe, entry));
-            }
-            only &= newest.is_some_and(|(_, first)| first.trace == entry.trace);
-        }
+        let fitting = || self.entries.iter().filter(|(_, entry)| fits(entry)).map(|(&probe, entry)| (probe, entry));
+        let newest = fitting().max_by_key(|&(probe, _)| probe)?;
+        let Some(destination) = destination else { return Some(newest) };
+        let there = fitting().filter(|(_, entry)| entry.destination == destination).max_by_key(|&(probe, _)| probe);
         // The quote names a destination that none of them has: some NAT rewrote it, and only one trace can be meant.
-        newest.filter(|_| only)
+        let only = || fitting().all(|(_, entry)| entry.trace == newest.1.trace);
+        there.or_else(|| Some(newest).filter(|_| only()))
     }
 
     /// From now on each probe in flight over `lane` needs one of its `count` flows for itself.

@@ -8,8 +8,8 @@ use crate::types::Instant;
 /// The traces of a run that have something to do, so that a turn costs what happened and not how many traces run.
 #[derive(Debug, Default)]
 pub(in crate::trace) struct WorkQueue {
-    /// Something happened to these, or their time has come.
-    due: BTreeSet<usize>,
+    /// Something happened to these, or their time has come; each may stand here several times.
+    due: Vec<usize>,
     /// These may have a probe to send: those that began first come first.
     ready: BTreeSet<usize>,
     timers: Timers,
@@ -18,17 +18,20 @@ pub(in crate::trace) struct WorkQueue {
 impl WorkQueue {
     /// Something happened to trace `index`.
     pub fn touch(&mut self, index: usize) {
-        self.due.insert(index);
+        self.due.push(index);
     }
 
-    /// The traces to look at by `now`; each may have probes to send then.
-    pub fn take_due(&mut self, now: Instant) -> BTreeSet<usize> {
+    /// Puts the traces to look at by `now` into `due`, those that began first before others; each may have probes to send then.
+    pub fn take_due(&mut self, now: Instant, due: &mut Vec<usize>) {
         while let Some((_, index)) = self.timers.first().filter(|&(at, _)| at <= now) {
             self.timers.set(index, None);
-            self.due.insert(index as usize);
+            self.due.push(index as usize);
         }
+        self.due.sort();
+        self.due.dedup();
         self.ready.extend(&self.due);
-        std::mem::take(&mut self.due)
+        due.clear();
+        std::mem::swap(due, &mut self.due);
     }
 
     /// Trace `index` is to be looked at by then, if nothing happens before.
@@ -53,7 +56,7 @@ impl WorkQueue {
 
     /// Trace `index` is over.
     pub fn remove(&mut self, index: usize) {
-        self.due.remove(&index);
+        self.due.retain(|&other| other != index);
         self.ready.remove(&index);
         self.timers.set(key(index), None);
     }
@@ -78,16 +81,23 @@ mod tests {
         Instant::from_nanos(nanos)
     }
 
+    fn due(work: &mut WorkQueue, nanos: u64) -> Vec<usize> {
+        let mut due = vec![99];
+        work.take_due(at(nanos), &mut due);
+        due
+    }
+
     #[test]
     fn a_trace_is_due_when_touched_or_when_its_time_has_come() {
         let mut work = WorkQueue::default();
         work.schedule(3, Some(at(10)));
         work.schedule(1, Some(at(20)));
         assert_eq!(work.next(), Some(at(10)));
-        assert!(work.take_due(at(9)).is_empty());
+        assert!(due(&mut work, 9).is_empty());
         work.touch(7);
         assert_eq!(work.next(), Some(Instant::ZERO));
-        assert_eq!(work.take_due(at(10)), [3, 7].into());
+        work.touch(7);
+        assert_eq!(due(&mut work, 10), [3, 7]);
         assert_eq!(work.next(), Some(at(20)));
     }
 
@@ -96,7 +106,7 @@ mod tests {
         let mut work = WorkQueue::default();
         work.touch(2);
         work.touch(1);
-        work.take_due(at(0));
+        due(&mut work, 0);
         assert_eq!((work.next_ready(0), work.next_ready(2), work.backlog()), (Some(1), Some(2), 2));
         work.rest(1);
         assert_eq!(work.next_ready(0), Some(2));

@@ -77,9 +77,13 @@ impl Path {
     /// A path that goes in circles ends after the second turn. An answer can only close a circle with a router seen before.
     /// True if the one to a probe with `ttl` does.
     pub(super) fn note_circle(&mut self, ttl: u8) -> bool {
-        let router = self.hops.iter().find(|hop| hop.ttl == ttl).and_then(HopState::router);
+        if self.end.is_some() {
+            return false;
+        }
+        let router = self.hop(ttl).and_then(HopState::router);
         let seen = |hop: &HopState| hop.ttl != ttl && hop.router() == router;
-        if self.end.is_some() || router.is_none() || !self.hops.iter().any(seen) {
+        // A probe leaves to a TTL only after one has left to the TTL before.
+        if router.is_none() || !self.hops.iter().take_while(|hop| hop.is_begun()).any(seen) {
             return false;
         }
         let circle = finding::circle(self.hops(), |hop| hop.ttl, HopState::router);

@@ -189,22 +189,23 @@ impl Waiting {
 pub(in crate::trace) struct HopState {
     pub ttl: u8,
     /// How many probes it is to have.
-    wanted: usize,
+    wanted: u16,
     /// How many of those it need not have because others ran past it that say the same.
-    pub lent: usize,
+    pub lent: u16,
     /// Of the probes that were ordered so far: most hops of a run never have one.
     pub slots: Vec<Slot>,
 }
 
 impl HopState {
     pub fn new(ttl: u8, probes: usize) -> Self {
-        HopState { ttl, wanted: probes, lent: 0, slots: Vec::new() }
+        HopState { ttl, wanted: u16::try_from(probes).unwrap_or(u16::MAX), lent: 0, slots: Vec::new() }
     }
 
     /// Slot `index`, if there is to be one.
     pub fn slot(&mut self, index: usize) -> Option<&mut Slot> {
-        if index < self.wanted && self.slots.len() <= index {
-            self.slots.reserve(self.wanted);
+        let wanted = usize::from(self.wanted);
+        if index < wanted && self.slots.len() <= index {
+            self.slots.reserve_exact(wanted);
             self.slots.resize_with(index + 1, Slot::default);
         }
         self.slots.get_mut(index)
@@ -214,17 +215,17 @@ impl HopState {
     pub fn first_unsent(&self) -> Option<usize> {
         let sent = self.slots.iter().filter(|slot| slot.sent.is_some()).count();
         let first = || self.slots.iter().position(|slot| slot.sent.is_none()).unwrap_or(self.slots.len());
-        (sent + self.lent < self.wanted.max(self.slots.len())).then(first)
+        (sent + usize::from(self.lent) < usize::from(self.wanted).max(self.slots.len())).then(first)
     }
 
     /// Takes the answer to a probe that ran past it, if it has room.
     pub fn take(&mut self, lent: &mut Slot) {
-        if self.slots.iter().filter(|slot| slot.arrival.is_some()).count() >= self.wanted {
+        if self.slots.iter().filter(|slot| slot.arrival.is_some()).count() >= usize::from(self.wanted) {
             return;
         }
         if let Some(unsent) = self.slots.iter_mut().find(|slot| slot.sent.is_none()) {
             *unsent = std::mem::take(lent);
-        } else if self.slots.len() < self.wanted || self.is_silent() {
+        } else if self.slots.len() < usize::from(self.wanted) || self.is_silent() {
             self.slots.push(std::mem::take(lent));
         }
     }
@@ -282,11 +283,6 @@ impl HopState {
     /// When the newest probe left.
     pub fn last_sent_at(&self) -> Option<Instant> {
         self.slots.iter().filter_map(Slot::sent_at).max()
-    }
-
-    /// Whether every probe was sent, and answered or given up after `wait`.
-    pub fn is_decided(&self, wait: Waiting, now: Instant) -> bool {
-        self.first_unsent().is_none() && self.is_quiet(wait, now)
     }
 
     /// Whether no probe is waited for any more.

@@ -61,9 +61,14 @@ impl Path {
         self.hops.first().map_or(0, |hop| hop.ttl)
     }
 
+    /// How many hops there are up to `ttl`: each TTL has one.
+    fn hops_up_to(&self, ttl: u8) -> usize {
+        (usize::from(ttl) + 1).saturating_sub(usize::from(self.first()))
+    }
+
     /// The hops that can still belong to the path, lowest TTL first.
     pub fn hops(&self) -> &[HopState] {
-        let beyond = self.end.map(|end| self.hops.partition_point(|hop| hop.ttl <= end.ttl));
+        let beyond = self.end.map(|end| self.hops_up_to(end.ttl));
         self.hops.get(..beyond.unwrap_or(self.hops.len())).unwrap_or(&self.hops)
     }
 
@@ -81,10 +86,7 @@ impl Path {
 
     /// How many hops there are up to the highest that answered, within the path.
     pub fn answered_hops(&self) -> usize {
-        self.hops()
-            .iter()
-            .rposition(|hop| self.highest.is_some_and(|highest| hop.ttl <= highest))
-            .map_or(0, |at| at + 1)
+        self.highest.map_or(0, |highest| self.hops_up_to(highest)).min(self.hops().len())
     }
 
     /// The hops up to the highest that answered, within the path.
@@ -155,6 +157,16 @@ impl Path {
         })
     }
 
+    /// The hop at `ttl`.
+    fn hop(&self, ttl: u8) -> Option<&HopState> {
+        self.hops.get(usize::from(ttl.checked_sub(self.first())?))
+    }
+
+    /// The hops that are not final, the first with its index, of those within the gap limit.
+    pub fn open_hops(&self, gap_limit: Option<u32>) -> impl Iterator<Item = (usize, &HopState)> {
+        self.hops_within(gap_limit).iter().enumerate().skip(self.hops_up_to(self.final_ttl))
+    }
+
     /// The hop at index `at`.
     pub fn hop_mut(&mut self, at: usize) -> Option<&mut HopState> {
         self.hops.get_mut(at)
@@ -185,8 +197,8 @@ impl Path {
 
     /// Slot `index` of the hop at `ttl`.
     pub fn slot(&mut self, ttl: u8, index: usize) -> Option<&mut Slot> {
-        let at = self.hops.partition_point(|hop| hop.ttl < ttl);
-        self.hops.get_mut(at).filter(|hop| hop.ttl == ttl)?.slot(index)
+        let at = ttl.checked_sub(self.first())?;
+        self.hops.get_mut(usize::from(at))?.slot(index)
     }
 
     /// Notes when `probe` left, if it is the one in this slot. True if it is and has its answer.
@@ -219,9 +231,7 @@ impl Path {
             self.past_end.extend(times);
             return false;
         }
-        let Some(wait) = self.hops.iter().find(|hop| hop.ttl == ttl).map(|hop| self.wait(config, hop)) else {
-            return false;
-        };
+        let Some(wait) = self.hop(ttl).map(|hop| self.wait(config, hop)) else { return false };
         let Some(slot) = self.slot(ttl, index) else { return false };
         let Some((_, sent)) = slot.sent.filter(|_| slot.arrival.is_none()) else { return false };
         let answered = Answered::Open(Some(wait.ends(sent.user.mono)));
@@ -255,7 +265,8 @@ impl Path {
         let mut lent = 0;
         for hop in self.hops.iter_mut().rev() {
             hop.lent = if hop.ttl == end.ttl { lent } else { 0 };
-            lent += hop.slots.iter().filter(|slot| slot.ends == Some(end.reason)).count();
+            let same = hop.slots.iter().filter(|slot| slot.ends == Some(end.reason)).count();
+            lent = u16::try_from(same).unwrap_or(u16::MAX).saturating_add(lent);
         }
     }
 
@@ -307,7 +318,7 @@ impl Path {
     /// did not answer because hosts limit how often they do.
     fn doubtful(&self) -> impl Iterator<Item = usize> {
         let end = self.end.filter(|end| end.reason == StopReason::Destination && !end.proven);
-        let below = end.map_or(0, |end| self.hops.partition_point(|hop| hop.ttl < end.ttl));
+        let below = end.map_or(0, |end| self.hops_up_to(end.ttl).saturating_sub(1)).min(self.hops.len());
         let silent = |&at: &usize| self.hops.get(at).is_some_and(HopState::is_silent);
         (0..below).rev().take_while(silent)
     }

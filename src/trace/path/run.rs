@@ -350,15 +350,16 @@ impl TraceRun {
     }
 
     fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
+        // What is still to be sent needs no look at how long answers take.
+        if !self.closing && hop.first_unsent().is_some() {
+            return false;
+        }
         let wait = self.path.wait(config, hop);
         if self.path.end().is_some_and(|end| end.ttl == hop.ttl) && self.path.is_end_open(config, now) {
             return false;
         }
         let stamped = hop.stamps_until(self.route.profile.send_stamps).is_none_or(|until| until <= now);
-        if self.closing {
-            return stamped && hop.is_quiet(wait, now);
-        }
-        stamped && hop.is_decided(wait, now) && !self.path.is_doubtful(hop)
+        stamped && hop.is_quiet(wait, now) && (self.closing || !self.path.is_doubtful(hop))
     }
 
     /// How long after an answer the destination can be relied on to give another: Linux sends «port unreachable» once a second

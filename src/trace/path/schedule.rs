@@ -171,7 +171,7 @@ impl Rhythm {
             }
         };
         let mut first: Option<(Instant, u8, usize)> = None;
-        for (at, hop) in path.hops_within(config.gap_limit).iter().enumerate() {
+        for (at, hop) in path.open_hops(config.gap_limit) {
             // Slots of a hop are filled in order.
             let Some(index) = hop.first_unsent() else { continue };
             let found = due(at, hop, index).map(|due| (due, hop.ttl, index));
@@ -212,8 +212,7 @@ fn in_order(config: &Config, path: &Path, limit: u32, now: Instant) -> Option<(I
 }
 
 fn first_unsent(config: &Config, path: &Path) -> Option<(Instant, u8, usize)> {
-    let hops = path.hops_within(config.gap_limit);
-    hops.iter().find_map(|hop| {
+    path.open_hops(config.gap_limit).find_map(|(_, hop)| {
         let index = hop.first_unsent()?;
         Some((again(hop, index).unwrap_or(Instant::ZERO), hop.ttl, index))
     })
