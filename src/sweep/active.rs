@@ -71,7 +71,7 @@ struct Seat {
     address: Ipv4Addr,
     /// 0: none.
     port: u16,
-    /// Index into `known`, which holds the rest; `NONE`: nothing has come from it.
+    /// Index into `known`, which holds the rest; `NONE`: nothing has come from it. Of a free slot, the next free one or `NONE`.
     known: u32,
     ordered: u8,
     open: u8,
@@ -111,7 +111,9 @@ pub struct Gone {
 /// Targets in flight, in slots that are reused.
 #[derive(Debug)]
 pub struct ActiveTargets {
-    seats: Slab<Seat>,
+    seats: Vec<Seat>,
+    /// The free slot that is taken next, or `NONE`.
+    free: u32,
     known: Slab<ActiveTarget>,
     names: Slab<Box<str>>,
     rare: Slab<Rare>,
@@ -130,7 +132,8 @@ impl ActiveTargets {
     /// None yet; keeps the delays of `per_target` probes for each.
     pub const fn new(per_target: usize, until_answered: bool) -> Self {
         ActiveTargets {
-            seats: Slab::new(),
+            seats: Vec::new(),
+            free: NONE,
             known: Slab::new(),
             names: Slab::new(),
             rare: Slab::new(),
@@ -161,28 +164,39 @@ impl ActiveTargets {
         let known = NONE;
         let port = endpoint.port_number();
         let seat = Seat { first, began: now, address, port, known, ordered: 0, open: 0, sent: 0, lost: 0 };
-        let slot = self.seats.insert(seat);
+        let slot = self.take(seat);
         if !fits || name.is_some() {
             let name = name.map_or(NONE, |name| self.names.insert(name));
             self.know(slot, ActiveTarget { name, ..ActiveTarget::silent(endpoint, &seat) });
         }
         if self.per_target > 0 {
-            let cells = self.seats.values().len() * self.per_target;
+            let cells = self.seats.len() * self.per_target;
             self.cells.resize(cells.max(self.cells.len()), u64::MAX);
             self.row(slot).fill(u64::MAX);
         }
         slot
     }
 
+    /// The slot of a new seat.
+    fn take(&mut self, seat: Seat) -> u32 {
+        if let Some(free) = self.seats.get_mut(self.free as usize) {
+            let next = std::mem::replace(free, seat).known;
+            return std::mem::replace(&mut self.free, next);
+        }
+        self.seats.push(seat);
+        // At most MOST are taken.
+        (self.seats.len() - 1) as u32
+    }
+
     fn know(&mut self, slot: u32, target: ActiveTarget) {
         let known = self.known.insert(target);
-        if let Some(seat) = self.seats.get_mut(slot) {
+        if let Some(seat) = self.seats.get_mut(slot as usize) {
             seat.known = known;
         }
     }
 
     fn seat(&mut self, slot: u32, number: u64) -> Option<&mut Seat> {
-        self.seats.get_mut(slot).filter(|seat| seat.first != 0 && seat.first <= number)
+        self.seats.get_mut(slot as usize).filter(|seat| seat.first != 0 && seat.first <= number)
     }
 
     /// Whether the probe with this number belongs to the target in this slot.
@@ -197,7 +211,7 @@ impl ActiveTargets {
             return self.known.get_mut(seat.known);
         }
         self.know(slot, ActiveTarget::silent(seat.endpoint(), &seat));
-        let known = self.seats.get(slot)?.known;
+        let known = self.seats.get(slot as usize)?.known;
         self.known.get_mut(known)
     }
 
@@ -254,7 +268,7 @@ impl ActiveTargets {
 
     /// Whether probes went to the target in this slot and nothing has come that is about them.
     pub fn is_silent(&self, slot: u32) -> bool {
-        let Some(seat) = self.seats.get(slot).filter(|seat| seat.first != 0) else { return false };
+        let Some(seat) = self.seats.get(slot as usize).filter(|seat| seat.first != 0) else { return false };
         let Some(target) = self.known.get(seat.known) else { return seat.sent > 0 };
         let rare = self.rare.get(target.rare).copied().unwrap_or_default();
         let came = u64::from(target.received + target.refused) + rare.icmp_errors + rare.late;
@@ -282,7 +296,7 @@ impl ActiveTargets {
     /// Frees the slot of a target that has ended.
     pub fn remove(&mut self, slot: u32) -> Option<Gone> {
         let target = *self.of_probe(slot, u64::MAX)?;
-        let began = self.seats.get(slot)?.began;
+        let began = self.seats.get(slot as usize)?.began;
         let known = self.free(slot)?;
         self.known.free(known);
         let name = self.names.get_mut(target.name).map(std::mem::take);
@@ -295,22 +309,22 @@ impl ActiveTargets {
     /// The same for a target that all probes were lost to, if nothing else was ever known about it; returns whether it was one.
     pub fn remove_silent(&mut self, slot: u32) -> bool {
         let silent = |seat: &&Seat| seat.first != 0 && seat.known == NONE && seat.lost > 0 && seat.lost == seat.sent;
-        self.seats.get(slot).filter(silent).is_some() && self.free(slot).is_some()
+        self.seats.get(slot as usize).filter(silent).is_some() && self.free(slot).is_some()
     }
 
     /// Frees a seat; returns where the rest is.
     fn free(&mut self, slot: u32) -> Option<u32> {
-        let seat = self.seats.get_mut(slot).filter(|seat| seat.first != 0)?;
+        let seat = self.seats.get_mut(slot as usize).filter(|seat| seat.first != 0)?;
         seat.first = 0;
-        let known = seat.known;
+        let known = std::mem::replace(&mut seat.known, self.free);
+        self.free = slot;
         self.count -= 1;
-        self.seats.free(slot);
         Some(known)
     }
 
     /// Every slot that is taken.
     pub fn slots(&self) -> Vec<u32> {
-        let taken = self.seats.values().iter().zip(0..).filter(|(seat, _)| seat.first != 0);
+        let taken = self.seats.iter().zip(0..).filter(|(seat, _)| seat.first != 0);
         taken.map(|(_, slot)| slot).collect()
     }
 }
@@ -376,7 +390,22 @@ mod tests {
         targets.ordered(slot, 5);
         targets.sent(slot, 5, Instant::ZERO);
         assert!(targets.lost_silently(slot, 5) && targets.remove_silent(slot) && targets.is_empty());
-        assert!(targets.known.values().is_empty());
+        assert!(targets.known.get(0).is_none());
+    }
+
+    #[test]
+    fn every_free_slot_is_taken_before_there_is_another() {
+        let endpoint = IpEndpoint::from_address("192.0.2.1".parse().unwrap());
+        let mut targets = ActiveTargets::new(0, true);
+        let insert = |targets: &mut ActiveTargets, first| targets.insert(endpoint, None, first, Instant::ZERO);
+        assert_eq!([1, 2, 3].map(|first| insert(&mut targets, first)), [0, 1, 2]);
+        for slot in [2, 0] {
+            targets.remove(slot).unwrap();
+            assert!(targets.remove(slot).is_none());
+        }
+        assert_eq!(targets.slots(), [1]);
+        assert_eq!([4, 5, 6].map(|first| insert(&mut targets, first)), [0, 2, 3]);
+        assert_eq!(targets.slots(), [0, 1, 2, 3]);
     }
 
     #[test]

@@ -237,6 +237,10 @@ impl InFlight {
     }
 
     fn ahead_at(&self, number: u64) -> u64 {
+        // Mostly it is the newest that is asked about.
+        if let Some(&(_, ahead)) = self.ahead.back().filter(|(from, _)| *from <= number) {
+            return ahead;
+        }
         let next = self.ahead.partition_point(|&(from, _)| from <= number);
         next.checked_sub(1).and_then(|at| self.ahead.get(at)).map_or(0, |&(_, ahead)| ahead)
     }

@@ -44,9 +44,4 @@ impl<T> Slab<T> {
             self.free.push(at);
         }
     }
-
-    /// All slots, free ones too.
-    pub fn values(&self) -> &[T] {
-        &self.values
-    }
 }
