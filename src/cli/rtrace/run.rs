@@ -88,8 +88,9 @@ impl Rtrace<'_> {
     /// Traces these targets.
     fn trace(&self, texts: &[String], packet_octets: Option<usize>, env: &mut Env<'_>) -> Result<RunStatus, CliError> {
         self.check_followed(texts.len())?;
-        let aims: Vec<Aim<'_>> =
-            texts.iter().map(|text| self.aim(text)).collect::<Result<_, _>>().map_err(CliError::Refused)?;
+        texts.iter().try_for_each(|text| self.aim(text).map(drop)).map_err(CliError::Refused)?;
+        // Of many targets they would be much memory; none is refused any more.
+        let aims = || texts.iter().map(|text| self.aim(text).unwrap_or_else(|_| Aim::host(text)));
         let origins = self.origins()?;
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let mut pcap = Pcap::open(&self.args.record, self.program)?;
@@ -104,20 +105,18 @@ impl Rtrace<'_> {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
             sandbox: values::confinement(self.args.packet.no_sandbox, false, self.args.timing.rate),
-            ..self.plan(&aims, method, packet_octets, env)?
+            ..self.plan(aims(), method, packet_octets, env)?
         };
         let mut opened = env.open_once(&plan, self.args.output.verbose.then_some(self.program))?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
         self.check_flow_lanes(&lanes)?;
         let forced = self.args.packet.family.forced();
-        let names = names::look_up(aims.iter().map(|aim| aim.host), forced, None, &mut opened, env)?;
-        let place = |aim: &Aim<'_>, env: &Env<'_>| target::place(*aim, &names, &lanes, env);
-        let targets = target::place_all(aims.iter(), self.args.output.format.has_records(), self.program, env, place)?;
+        let names = names::look_up(aims().map(|aim| aim.host), forced, None, &mut opened, env)?;
+        let place = |aim: Aim<'_>, env: &Env<'_>| target::place(aim, &names, &lanes, env);
+        let targets = target::place_all(aims(), self.args.output.format.has_records(), self.program, env, place)?;
         if let Some(error) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
             return Err(error);
         }
-        // Of many targets this is much.
-        drop(aims);
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
         let subjects = config.targets.len() * flow_count(self.args) as usize;
@@ -197,16 +196,16 @@ impl Rtrace<'_> {
         self.args.output.asn_zone.clone().unwrap_or_default()
     }
 
-    fn plan(
+    fn plan<'a>(
         &self,
-        aims: &[Aim<'_>],
+        aims: impl ExactSizeIterator<Item = Aim<'a>> + Clone,
         method: Method,
         packet_octets: Option<usize>,
         env: &Env<'_>,
     ) -> Result<Plan, CliError> {
         let source_family = self.args.packet.source.map(Family::of);
         let families =
-            target::families(aims.iter().map(|aim| aim.host), self.args.packet.family.forced().or(source_family));
+            target::families(aims.clone().map(|aim| aim.host), self.args.packet.family.forced().or(source_family));
         let protocols: &[Protocol] = match method {
             Method::Auto => &[Protocol::Icmp, Protocol::Udp],
             Method::Icmp => &[Protocol::Icmp],
@@ -226,7 +225,8 @@ impl Rtrace<'_> {
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let own_headers = self.own_headers(packet_octets, method);
-        let lanes = lanes.map(|kind| self.lane(kind, method, own_headers, aims.len() > 1)).collect();
+        let many = aims.len() > 1;
+        let lanes = lanes.map(|kind| self.lane(kind, method, own_headers, many)).collect();
         Ok(Plan { lanes, names: !self.args.output.numeric, ..Plan::default() })
     }
 
