@@ -75,12 +75,19 @@ fn interrupted(lab: &Lab, file: &str, words: &[&str]) -> Running {
     })
 }
 
+/// A host and a target, if there is strace to make calls fail.
+fn lab_with_strace() -> Option<Lab> {
+    let lab = Plan::chain(1).build()?;
+    if Command::new("strace").arg("-V").output().is_err() {
+        lab::did_not_run("strace is not installed");
+        return None;
+    }
+    Some(lab)
+}
+
 /// Runs these words with every call failing.
 fn whatever_fails(words: &[&str]) {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     each_failure(&CALLS, |call, error, which| {
         let run = injected(&lab, call, error, which, words).finish();
         let what = format!("{call}:{error}{which} {run:#?}");
@@ -139,10 +146,7 @@ fn traces_survive_whatever_the_kernel_refuses() {
 
 #[test]
 fn a_report_ends_where_a_socket_stays_full_that_is_called_writable() {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     for target in [lab.target_v4(), lab.target_v6()] {
         let words = ["/mnt/rtrace", "--json", "--report", "-n", "-c2", "--interval=0.1", "-m9", &target];
         let run = injected(&lab, "sendmsg,sendmmsg", "EAGAIN", ":when=2+", &words).finish();
@@ -162,10 +166,7 @@ const CALLS_OF_SERVERS: [(&str, &[&str]); 5] = [
 
 #[test]
 fn a_server_survives_whatever_the_kernel_refuses_and_ends_when_asked() {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     let server =
         ["/mnt/rpong", "--json", "--tcp=7007", "--udp=7007", "--stamp=7862", "--unix=/mnt/x.sock", "--drain=0"];
     let client = ["-q", "-c1", "-W0.1"];
@@ -193,10 +194,7 @@ fn a_server_survives_whatever_the_kernel_refuses_and_ends_when_asked() {
 
 #[test]
 fn a_file_whose_writes_are_always_interrupted_ends_and_the_run_does_not() {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     for (tool, more) in [("/mnt/rping", &["-c2", "-i0.05"][..]), ("/mnt/rtrace", &["-n", "-q1"])] {
         for (option, what) in [("--record", "recording"), ("--pcap", "capture")] {
             let words = [&[tool, "--json"], more, &["--force", option, "/mnt/file", "127.0.0.1"]].concat();
@@ -211,10 +209,7 @@ fn a_file_whose_writes_are_always_interrupted_ends_and_the_run_does_not() {
 
 #[test]
 fn a_run_that_shows_only_changes_says_that_nothing_is_sent() {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     for words in [
         &["/mnt/rping", "--changes", "-c2", "-i0.1"][..],
         &["/mnt/rping", "--changes", "-c2", "-i0.1", "--json"],
@@ -230,10 +225,7 @@ fn a_run_that_shows_only_changes_says_that_nothing_is_sent() {
 
 #[test]
 fn what_a_kernel_refuses_forever_is_said_and_never_the_good_answer() {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     let rping = |call: &str, error: &str, arguments: &[&str]| {
         let words = [&["/mnt/rping", "--json", "-c2", "-i0.02", "-W0.1"], arguments, &["127.0.0.1"]].concat();
         injected(&lab, call, error, "", &words).finish()
@@ -256,10 +248,7 @@ fn what_a_kernel_refuses_forever_is_said_and_never_the_good_answer() {
 
 #[test]
 fn what_can_never_be_waited_for_ends_the_run_with_a_sentence() {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     let words = ["/mnt/rping", "--json", "-i0.1", "127.0.0.1"];
     for error in ["EAGAIN", "EIO", "EINTR"] {
         let mut run = injected(&lab, "read", error, ":when=4+", &words);
@@ -307,10 +296,7 @@ for path in ["/metrics", "/probe?target=127.0.0.1", "/probe?target=nowhere.examp
 #[cfg(feature = "exporter")]
 #[test]
 fn an_exporter_survives_whatever_the_kernel_refuses_and_ends_when_asked() {
-    let Some(lab) = Plan::chain(1).build() else { return };
-    if Command::new("strace").arg("-V").output().is_err() {
-        return lab::did_not_run("strace is not installed");
-    }
+    let Some(lab) = lab_with_strace() else { return };
     let exporter = ["/mnt/rping-exporter", "--web.listen-address", "127.0.0.1:10374", "127.0.0.1", "later.example"];
     each_failure(&[&CALLS[..], &CALLS_OF_EXPORTERS].concat(), |call, error, which| {
         // For the library that serves HTTP, other errors of epoll_wait(2), and any of eventfd's write(2), are faults of the program; and a
