@@ -309,16 +309,22 @@ fn no_size_and_no_key_ends_it() {
     });
 }
 
-#[test]
-fn flows_stand_side_by_side_with_what_each_loses() {
+/// Flows go by this router or by the one at the end of this link, and meet again before the target.
+fn forked(left: Node, to_right: Link) -> Network {
     let mut network = Network::new(3);
     let fork = network.add(US, Node::router(ip("203.0.113.1")), after(1));
-    let lossy = Direction::after(Duration::from_millis(1)).lose(0.4);
-    let left = network.add(fork, Node::router(ip("203.0.113.2")), after(1));
-    let right = network.add(fork, Node::router(ip("203.0.113.3")), after(1).outward(lossy));
+    let left = network.add(fork, left, after(1));
+    let right = network.add(fork, Node::router(ip("203.0.113.3")), to_right);
     let join = network.add(left, Node::router(ip("203.0.113.4")), after(1));
     network.link(right, join, after(1));
     network.add(join, Node::host(ip(TARGET)), after(1));
+    network
+}
+
+#[test]
+fn flows_stand_side_by_side_with_what_each_loses() {
+    let lossy = Direction::after(Duration::from_millis(1)).lose(0.4);
+    let network = forked(Node::router(ip("203.0.113.2")), after(1).outward(lossy));
     let events = events_of_flows(&network, ip(TARGET), (30, 30), Some(6));
     let now = events.last().unwrap().1;
     let mut view = view_of(false, 6);
@@ -529,15 +535,8 @@ fn a_view_keeps_no_more_of_many_paths_after_days_than_it_may() {
 
 #[test]
 fn a_hop_shows_which_flows_go_through_which_of_its_routers_and_since_when_labels_are_seen() {
-    let mut network = Network::new(3);
     let label = LabelStackEntry { label: 24_001, tc: 0, bottom: true, ttl: 1 };
-    let fork = network.add(US, Node::router(ip("203.0.113.1")), after(1));
-    let labelled = Node::router(ip("203.0.113.2")).quote(Quote::full().labels([label]));
-    let left = network.add(fork, labelled, after(1));
-    let right = network.add(fork, Node::router(ip("203.0.113.3")), after(1));
-    let join = network.add(left, Node::router(ip("203.0.113.4")), after(1));
-    network.link(right, join, after(1));
-    network.add(join, Node::host(ip(TARGET)), after(1));
+    let network = forked(Node::router(ip("203.0.113.2")).quote(Quote::full().labels([label])), after(1));
     let events = events_of_flows(&network, ip(TARGET), (75, 30), Some(6));
     let now = events.last().unwrap().1;
     let mut view = view_of(false, 6);
