@@ -18,6 +18,8 @@ pub struct Plan {
     pub lanes: Vec<LanePlan>,
     /// Whether reverse names will be looked up.
     pub names: bool,
+    /// Whether all targets are addresses in digits, so that no host name is looked up.
+    pub numeric: bool,
     /// Where to look up the origins of addresses; `None`: nowhere.
     pub origins: Option<Zones>,
     /// Name servers for these lookups; empty: the system's.

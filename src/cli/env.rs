@@ -1,7 +1,7 @@
 //! The world a tool runs in: [`Env`].
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -14,7 +14,7 @@ use crate::channel::{
 use crate::cli::args::result_file::ResultFile;
 use crate::cli::error::CliError;
 use crate::cli::file::Retried;
-use crate::cli::output::{Output, Stream};
+use crate::cli::output::{Output, Stream, System};
 use crate::net::{self, Terminal};
 use crate::report::LocalOffset;
 use crate::types::ClockError;
@@ -33,7 +33,7 @@ pub struct Env<'a> {
     /// Whether the reader of the streams is so far behind that writing waits for it.
     pub stalled: &'a dyn Fn() -> bool,
     /// The file of the program, as a shell takes it.
-    pub executable: String,
+    pub executable: &'a dyn Fn() -> String,
     /// Whether standard error is a terminal.
     pub terminal: bool,
     /// The terminal on standard output, if that is one; before anything is opened.
@@ -74,6 +74,11 @@ pub struct Env<'a> {
 }
 
 impl Env<'_> {
+    /// A message whose hints name the file of the program, so that they can be pasted.
+    pub fn with_executable(&self, message: String) -> String {
+        if message.contains("PROGRAM") { message.replace("PROGRAM", &(self.executable)()) } else { message }
+    }
+
     /// From now on results go to this file, if one was named.
     ///
     /// # Errors
@@ -139,12 +144,11 @@ fn in_world(
         opened
     };
     // A disk is no reader that stalls, and what it holds has to be whole.
-    let on_disk = |about: fs::Metadata| about.is_file();
-    if fs::metadata("/dev/stdout").is_ok_and(on_disk) {
+    if net::is_file(&io::stdout()) {
         output.wait_to_the_end();
     }
     let redirect = |file: File| {
-        if file.metadata().is_ok_and(on_disk) {
+        if net::is_file(&file) {
             output.wait_to_the_end();
         }
         net::redirect_stdout(file)
@@ -154,7 +158,7 @@ fn in_world(
         stdout: &mut stream.0,
         stderr: &mut stream.1,
         stalled: &stalled,
-        executable: executable(),
+        executable: &executable,
         terminal: io::stderr().is_terminal(),
         screen: &|| io::stdout().is_terminal().then(Terminal::open)?.ok(),
         variable: &|name| {
@@ -193,11 +197,18 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
         }
     };
     let words: Vec<OsString> = std::env::args_os().collect();
-    let has_room = |stream| match stream {
-        Stream::Data => net::has_room(&io::stdout()),
-        Stream::Talk => net::has_room(&io::stderr()),
+    let system = System {
+        ending: net::asked_to_end,
+        has_room: |stream| match stream {
+            Stream::Data => net::has_room(&io::stdout()),
+            Stream::Talk => net::has_room(&io::stderr()),
+        },
+        write_at_once: |stream, octets| match stream {
+            Stream::Data => net::write_at_once(&io::stdout(), octets),
+            Stream::Talk => net::write_at_once(&io::stderr(), octets),
+        },
     };
-    let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end, has_room);
+    let output = Output::new(io::stdout(), io::stderr(), system);
     let (status, result_file) = in_world(&words, &output, seed, tool);
     let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
     let path = result_file.as_ref().map(|file| file.path().to_owned());

@@ -119,8 +119,7 @@ fn executed(result: Result<u8, CliError>, program: &str, env: &mut Env<'_>) -> u
         if let Some(file) = file {
             file.discard();
         }
-        // Hints stand for the file of the program, so that they can be pasted.
-        let message = error.to_string().replace("PROGRAM", &env.executable);
+        let message = env.with_executable(error.to_string());
         let _ = writeln!(env.stderr, "{program}: {message}");
         NOT_RUN
     })

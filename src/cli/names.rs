@@ -37,6 +37,11 @@ impl Names {
     }
 }
 
+/// Whether none of these needs a lookup.
+pub fn all_in_digits<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
+    names.all(|name| in_digits(name).is_some())
+}
+
 /// The address that `name` is, where nothing of it needs a lookup.
 fn in_digits(name: &str) -> Option<IpEndpoint> {
     name.parse().ok().map(IpEndpoint::from_address)

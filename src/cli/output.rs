@@ -30,18 +30,28 @@ pub enum Stream {
 
 /// Collects what is written to both streams, and at a flush hands it to a thread that writes it in the same order, whole lines
 /// at a time: a reader that stalls never stops the caller, until 8 MiB wait for it, nor the end of a process that is to end. The
-/// thread starts when there is something to write after [`Output::detach`], not before. Until then, and where no thread can be
-/// had, the caller writes.
+/// thread starts when there is something to write after [`Output::detach`] that the system does not take at once, not before.
+/// Until then, and where no thread can be had, the caller writes.
 ///
 /// An error of a stream is returned by every later flush, and ends writing to it; the other stream is still written. Who writes a
 /// message does not get the error, and cannot lose it.
 pub struct Output<O, E> {
     local: RefCell<Local>,
     shared: Arc<Shared<O, E>>,
-    /// Whether the process is to end without waiting for its readers.
-    ending: fn() -> bool,
+    system: System,
     /// Whether it waits for them all the same.
     patient: Cell<bool>,
+}
+
+/// What the system is asked.
+#[derive(Clone, Copy)]
+pub struct System {
+    /// Whether the process is to end without waiting for its readers.
+    pub ending: fn() -> bool,
+    /// Whether a stream can be written to.
+    pub has_room: fn(Stream) -> bool,
+    /// Writes what a stream takes without waiting; returns how many octets that were.
+    pub write_at_once: fn(Stream, &[u8]) -> usize,
 }
 
 /// What the caller's thread knows.
@@ -96,6 +106,16 @@ impl Queue {
             Some((last, so_far)) if *last == stream => *so_far += length,
             _ => self.runs.push((stream, length)),
         }
+    }
+
+    /// Without what was written: as many octets from the front.
+    fn skip(&mut self, mut octets: usize) {
+        self.octets.drain(..octets);
+        self.runs.retain_mut(|(_, length)| {
+            let skipped = octets.min(*length);
+            (octets, *length) = (octets - skipped, *length - skipped);
+            *length > 0
+        });
     }
 
     fn is_empty(&self) -> bool {
@@ -194,12 +214,11 @@ impl<O: Write, E: Write> Shared<O, E> {
 }
 
 impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
-    /// In front of two streams; `ending` reports whether the process is to end without waiting for its readers, `has_room` whether
-    /// the system says that a stream can be written to.
-    pub fn new(data: O, talk: E, ending: fn() -> bool, has_room: fn(Stream) -> bool) -> Self {
+    /// In front of two streams.
+    pub fn new(data: O, talk: E, system: System) -> Self {
         let streams = Mutex::new((data, talk));
-        let shared = Shared { streams, has_room, state: Mutex::default(), changed: Condvar::new() };
-        Output { local: RefCell::default(), shared: Arc::new(shared), ending, patient: Cell::new(false) }
+        let shared = Shared { streams, has_room: system.has_room, state: Mutex::default(), changed: Condvar::new() };
+        Output { local: RefCell::default(), shared: Arc::new(shared), system, patient: Cell::new(false) }
     }
 
     /// From now on everything is written before the process ends.
@@ -208,7 +227,7 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
     }
 
     fn ending(&self) -> fn() -> bool {
-        if self.patient.get() { || false } else { self.ending }
+        if self.patient.get() { || false } else { self.system.ending }
     }
 
     /// Writing may happen on another thread from now on: one that started before privileges were dropped would keep them.
@@ -254,12 +273,33 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
         result
     }
 
-    /// Starts the thread if there is something to write and it may be written there.
+    /// Starts the thread if there is something to write that is not taken at once, and it may be written there.
     fn start_thread(&self, local: &mut Local) {
-        if local.thread.is_none() && local.detached && !local.collected.is_empty() {
+        if local.thread.is_some() || !local.detached {
+            return;
+        }
+        self.write_at_once(&mut local.collected);
+        if !local.collected.is_empty() {
             let shared = Arc::clone(&self.shared);
             local.thread = net::thread("output").spawn(move || shared.pump()).ok();
         }
+    }
+
+    /// Writes what the streams take without waiting. Not much of it: the thread can write while the caller goes on.
+    fn write_at_once(&self, collected: &mut Queue) {
+        if collected.octets.len() > ATOMIC || self.shared.lock().error.is_some() {
+            return;
+        }
+        let mut written = 0;
+        for &(stream, length) in &collected.runs {
+            let run = collected.octets.get(written..written + length).unwrap_or_default();
+            let taken = (self.system.write_at_once)(stream, run);
+            written += taken;
+            if taken < length {
+                break;
+            }
+        }
+        collected.skip(written);
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -408,9 +448,9 @@ mod tests {
         false
     }
 
-    /// Nothing that refuses to be written to has room.
-    fn full(_: Stream) -> bool {
-        false
+    /// Nothing that refuses to be written to has room, and nothing is taken at once.
+    const fn full(ending: fn() -> bool) -> System {
+        System { ending, has_room: |_| false, write_at_once: |_, _| 0 }
     }
 
     type Written = Arc<Mutex<Vec<u8>>>;
@@ -424,7 +464,7 @@ mod tests {
         let (permit, gate) = sync_channel(16);
         let (gate, written) = (Arc::new(Mutex::new(gate)), Arc::new(Mutex::new(Vec::new())));
         let stream = || Gated(Arc::clone(&gate), Arc::clone(&written));
-        let output = Output::new(stream(), stream(), ending, full);
+        let output = Output::new(stream(), stream(), full(ending));
         output.detach();
         (output, permit, written)
     }
@@ -536,7 +576,7 @@ mod tests {
         drop(closed);
         let written = Written::default();
         let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
-        let output = Output::new(data, Kept(Arc::clone(&written)), running, full);
+        let output = Output::new(data, Kept(Arc::clone(&written)), full(running));
         output.detach();
         output.stream(Stream::Data).write_all(b"a result\n").unwrap();
         writeln!(output.stream(Stream::Talk), "a message").unwrap();
@@ -548,7 +588,7 @@ mod tests {
     fn who_writes_a_message_does_not_lose_the_error_of_the_results() {
         let (permit, gate) = sync_channel(1);
         let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
-        let output = Output::new(data, Kept(Arc::default()), running, full);
+        let output = Output::new(data, Kept(Arc::default()), full(running));
         output.detach();
         let mut data = output.stream(Stream::Data);
         data.write_all(b"a result\n").unwrap();
@@ -583,7 +623,7 @@ mod tests {
     fn nothing_is_written_to_a_stream_behind_a_hole() {
         let written = Written::default();
         let data = RefusesOnce(io::ErrorKind::StorageFull, false, Arc::clone(&written));
-        let output = Output::new(data, Kept(Arc::default()), running, full);
+        let output = Output::new(data, Kept(Arc::default()), full(running));
         let mut data = output.stream(Stream::Data);
         data.write_all(b"1\n").unwrap();
         assert_eq!(data.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
@@ -598,7 +638,7 @@ mod tests {
     fn a_stream_that_does_not_block_is_written_when_it_has_room() {
         let written = Written::default();
         let data = RefusesOnce(io::ErrorKind::WouldBlock, false, Arc::clone(&written));
-        let output = Output::new(data, Kept(Arc::default()), running, full);
+        let output = Output::new(data, Kept(Arc::default()), full(running));
         output.stream(Stream::Data).write_all(b"a result and another\n").unwrap();
         output.finish().unwrap();
         assert_eq!(text(&written), "a result and another\n");
@@ -620,7 +660,8 @@ mod tests {
     #[test]
     fn a_stream_that_has_room_and_always_refuses_is_given_up() {
         for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted] {
-            let output = Output::new(Refuses(kind), Kept(Arc::default()), running, |_| true);
+            let system = System { has_room: |_| true, ..full(running) };
+            let output = Output::new(Refuses(kind), Kept(Arc::default()), system);
             output.stream(Stream::Data).write_all(b"a result\n").unwrap();
             assert_eq!(output.finish().unwrap_err().kind(), kind);
         }
@@ -651,7 +692,7 @@ mod tests {
     #[test]
     fn nothing_is_written_on_another_thread_before_that_is_allowed() {
         let written = Written::default();
-        let output = Output::new(Kept(Arc::clone(&written)), Kept(Arc::clone(&written)), running, full);
+        let output = Output::new(Kept(Arc::clone(&written)), Kept(Arc::clone(&written)), full(running));
         writeln!(output.stream(Stream::Talk), "a hint").unwrap();
         assert!(text(&written) == "a hint\n" && output.local.borrow().thread.is_none());
         output.detach();
@@ -659,6 +700,53 @@ mod tests {
         assert!(output.local.borrow().thread.is_some());
         output.finish().unwrap();
         assert_eq!(text(&written), "a hint\na message\n");
+    }
+
+    thread_local! {
+        /// What was taken at once, and how much more of it will be.
+        static TAKEN: RefCell<(Vec<u8>, usize)> = const { RefCell::new((Vec::new(), 0)) };
+    }
+
+    fn take(_: Stream, octets: &[u8]) -> usize {
+        TAKEN.with_borrow_mut(|(taken, room)| {
+            let part = &octets[..octets.len().min(*room)];
+            taken.extend_from_slice(part);
+            *room -= part.len();
+            part.len()
+        })
+    }
+
+    #[test]
+    fn what_the_streams_take_at_once_needs_no_thread_and_the_rest_follows_it() {
+        let written = Written::default();
+        let streams = || Kept(Arc::clone(&written));
+        let output = Output::new(streams(), streams(), System { write_at_once: take, ..full(running) });
+        output.detach();
+        TAKEN.set((Vec::new(), 20));
+        writeln!(output.stream(Stream::Data), "a result").unwrap();
+        writeln!(output.stream(Stream::Talk), "a message").unwrap();
+        assert!(output.local.borrow().thread.is_none() && text(&written).is_empty());
+        for words in ["one", "two"] {
+            let mut data = output.stream(Stream::Data);
+            writeln!(data, "{words}").unwrap();
+            data.flush().unwrap();
+        }
+        output.finish().unwrap();
+        assert_eq!(TAKEN.take().0, b"a result\na message\no");
+        assert_eq!(text(&written), "ne\ntwo\n");
+    }
+
+    #[test]
+    fn much_is_left_to_the_thread() {
+        let written = Written::default();
+        let streams = || Kept(Arc::clone(&written));
+        let output = Output::new(streams(), streams(), System { write_at_once: take, ..full(running) });
+        output.detach();
+        TAKEN.set((Vec::new(), usize::MAX));
+        let line = [b"x".repeat(ATOMIC), b"\n".to_vec()].concat();
+        output.stream(Stream::Data).write_all(&line).unwrap();
+        output.finish().unwrap();
+        assert!(TAKEN.take().0.is_empty() && *written.lock().unwrap() == line);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::file::Retried;
-use crate::cli::output::{Output, Stream};
+use crate::cli::output::{Output, Stream, System};
 use crate::net;
 
 /// An option that names where something is written.
@@ -56,7 +56,9 @@ impl Side {
                 create(&path, wanted.force).map(Retried).map_err(|error| refused(wanted.option.0, &path, &error))
             };
             let files = names(wanted.path).into_iter().map(create).collect::<Result<_, _>>()?;
-            To::Files(Output::new(writer(files), io::sink(), net::asked_to_end, |_| false))
+            // A disk may take its time, which is the thread's.
+            let system = System { ending: net::asked_to_end, has_room: |_| false, write_at_once: |_, _| 0 };
+            To::Files(Output::new(writer(files), io::sink(), system))
         };
         let name = wanted.path.display().to_string();
         Ok(Side { to: Some(to), option: wanted.option, name, program: program.to_owned() })

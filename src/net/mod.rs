@@ -41,13 +41,14 @@ mod sys;
 mod terminal;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic;
 use std::sync::{Arc, Once};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::fs::{FileType, fstat};
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::channel::{
@@ -90,6 +91,19 @@ pub fn has_room(stream: &impl AsFd) -> bool {
     let mut asked = [PollFd::new(stream, PollFlags::OUT)];
     // What cannot be asked about is as good as one that refuses for no reason.
     !poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
+}
+
+/// Writes what can be written without waiting, and returns how many octets that were: none where the system cannot say so, as of
+/// terminals.
+pub fn write_at_once(stream: &impl AsFd, octets: &[u8]) -> usize {
+    // As write(2), where the stream stands: pwritev2(2), "If offset is -1".
+    const HERE: u64 = u64::MAX;
+    pwritev2(stream, &[IoSlice::new(octets)], HERE, ReadWriteFlags::NOWAIT).unwrap_or_default()
+}
+
+/// Whether this is a file of a disk.
+pub fn is_file(stream: &impl AsFd) -> bool {
+    fstat(stream).is_ok_and(|about| FileType::from_raw_mode(about.st_mode).is_file())
 }
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
@@ -179,8 +193,9 @@ fn sandboxed(plan: &Plan) -> Option<Sandbox> {
         Some(crate::types::Endpoint::Unix(path)) if lane.passed.is_none() => Some(&**path),
         _ => None,
     });
+    let resolves = plan.names || plan.origins.is_some() || !plan.numeric;
     (plan.sandbox != crate::channel::Confinement::None)
-        .then(|| sandbox::enter(plan.sandbox, &listening.collect::<Vec<_>>(), plan.replaces.as_deref()))
+        .then(|| sandbox::enter(plan.sandbox, resolves, &listening.collect::<Vec<_>>(), plan.replaces.as_deref()))
 }
 
 #[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]

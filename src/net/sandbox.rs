@@ -9,9 +9,9 @@ use landlock::{
     RulesetStatus, path_beneath_rules,
 };
 
-/// Files and folders that may be read, also where they are links: those of the system's resolver. Names are looked up by the C library, which loads what its
-/// configuration names.
-const READABLE: [&str; 19] = [
+/// What may be read, also where it is a link, if names are looked up: the files of the system's resolver. That is in the C library,
+/// which loads what its configuration names.
+const RESOLVER: [&str; 18] = [
     "/etc/resolv.conf",
     "/etc/hosts",
     "/etc/host.conf",
@@ -30,17 +30,25 @@ const READABLE: [&str; 19] = [
     "/gnu/store",
     "/run/systemd/resolve",
     "/run/nscd",
-    "/dev/urandom",
 ];
 
+/// What may be read in any case: without getrandom(2) this is where random numbers are.
+const RANDOM: [&str; 1] = ["/dev/urandom"];
+
 /// Confines this thread, and those it starts from now on, to what probing needs: system calls by seccomp(2), files by
-/// landlock(7). Files in the folders of `sockets` may be removed, and the file `replaced` be replaced by another of its folder. What the kernel has not got is left out.
+/// landlock(7). The files of the resolver may be read if `resolves`, files in the folders of `sockets` be removed, and the file
+/// `replaced` be replaced by another of its folder. What the kernel has not got is left out.
 ///
 /// Sets no_new_privs.
-pub fn enter(to: Confinement, sockets: &[&Path], replaced: Option<&Path>) -> Sandbox {
+pub fn enter(to: Confinement, resolves: bool, sockets: &[&Path], replaced: Option<&Path>) -> Sandbox {
+    // Each takes the kernel ten microseconds.
+    let readable: Vec<&str> = match to {
+        Confinement::Reading => vec!["/"],
+        _ if resolves => RESOLVER.into_iter().chain(RANDOM).collect(),
+        _ => RANDOM.into(),
+    };
     // Landlock's calls are not among those that the filter allows.
-    let readable: &[&str] = if to == Confinement::Reading { &["/"] } else { &READABLE };
-    let files = match restrict_files(readable, sockets, replaced) {
+    let files = match restrict_files(&readable, sockets, replaced) {
         Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string().into()),
@@ -88,10 +96,10 @@ mod tests {
     use super::*;
 
     /// In a thread of its own, which alone is confined.
-    fn confined(sockets: &[&Path], test: impl FnOnce() + Send) {
+    fn confined(resolves: bool, sockets: &[&Path], test: impl FnOnce() + Send) {
         let result = thread::scope(|scope| {
             let run = || {
-                let sandbox = enter(Confinement::FilesAndCalls, sockets, None);
+                let sandbox = enter(Confinement::FilesAndCalls, resolves, sockets, None);
                 assert_eq!(sandbox.calls, Ok(()), "the kernel filters no system calls");
                 test();
                 sandbox.files
@@ -104,7 +112,7 @@ mod tests {
     #[test]
     fn a_confined_process_probes_looks_names_up_and_starts_threads() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        confined(&[], || {
+        confined(true, &[], || {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
             assert_eq!(socket.recv(&mut [0; 2]).unwrap(), 1);
@@ -126,7 +134,7 @@ mod tests {
     fn a_server_that_reads_its_files_again_writes_none_and_starts_no_program() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let run = || {
-            if enter(Confinement::Reading, &[], None).files.is_err() {
+            if enter(Confinement::Reading, true, &[], None).files.is_err() {
                 return;
             }
             assert!(File::open(file.path()).is_ok() && std::fs::read_dir("/etc").is_ok());
@@ -141,10 +149,21 @@ mod tests {
         thread::scope(|scope| scope.spawn(run).join()).unwrap();
     }
 
+    #[test]
+    fn a_process_that_looks_no_names_up_reads_random_numbers_and_nothing_else() {
+        confined(false, &[], || {
+            File::open("/dev/urandom").unwrap();
+            let denied = |path| File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+            assert!(denied("/etc/hosts") && denied("/etc/passwd"));
+            UdpSocket::bind("127.0.0.1:0").unwrap();
+            assert_eq!(thread::spawn(|| 1).join().unwrap(), 1);
+        });
+    }
+
     #[cfg(feature = "dns")]
     #[test]
     fn a_confined_process_can_have_an_event_loop() {
-        confined(&[], || {
+        confined(true, &[], || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             assert_eq!(runtime.block_on(async { 1 }), 1);
         });
@@ -152,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_confined_process_starts_no_program_and_opens_no_other_socket() {
-        confined(&[], || {
+        confined(true, &[], || {
             let started = Command::new("/bin/true").spawn().map(|mut child| child.wait());
             assert!(started.is_err(), "{started:?}");
             let packet = rustix::net::socket(rustix::net::AddressFamily::PACKET, rustix::net::SocketType::RAW, None);
@@ -170,7 +189,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (socket, other) = (folder.path().join("socket"), tempfile::NamedTempFile::new().unwrap());
         File::create(&socket).unwrap();
-        confined(&[&socket], || {
+        confined(true, &[&socket], || {
             let denied = |result: std::io::Result<File>| result.unwrap_err().kind() == ErrorKind::PermissionDenied;
             assert!(denied(File::open(other.path())) && denied(File::open("/etc/passwd")));
             assert!(denied(File::create(folder.path().join("new"))) && denied(File::create(&socket)));

@@ -189,7 +189,7 @@ impl World {
                 uid: self.uid,
                 seed: 1,
                 clock_error: self.clock_error,
-                executable: "PROGRAM".to_owned(),
+                executable: &|| "PROGRAM".to_owned(),
                 account: &|name| (name == "nobody").then_some(Account { uid: 65_534, gid: 65_534 }),
                 local_offset: |_| 3600,
                 host: &|| self.host.clone(),

@@ -63,7 +63,7 @@ pub fn silently(held: Held, program: &str, env: &mut Env<'_>, work: impl FnOnce(
             terminal: false,
             screen: &|| None,
             stalled: env.stalled,
-            executable: env.executable.clone(),
+            executable: env.executable,
             variable: env.variable,
             uid: env.uid,
             seed: env.seed,

@@ -16,7 +16,7 @@ use args::CheckArgs;
 /// Runs the check with these words, the program's own first, and returns its exit status.
 pub fn check_rping(words: &[OsString], env: &mut Env<'_>) -> u8 {
     let checked = match CheckArgs::try_parse_from(words) {
-        Ok(args) => run::check(&args, env).map_err(|error| error.to_string().replace("PROGRAM", &env.executable)),
+        Ok(args) => run::check(&args, env).map_err(|error| env.with_executable(error.to_string())),
         Err(error) if error.use_stderr() => Err(one_line(&error)),
         Err(help) => {
             let _ = write!(env.stdout, "{}", help.render()).and_then(|()| env.stdout.flush());

@@ -4,6 +4,8 @@
 
 mod checks;
 
+use std::mem;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
@@ -114,7 +116,7 @@ impl Doctor<'_> {
         let mut found = Diagnosis { host, clock, targets, checks: Vec::new() };
         found.checks = checks::of(&found, &Opened { families: families.len(), sockets, sandbox: opened.sandbox });
         for remedy in found.checks.iter_mut().filter_map(|check| check.remedy.as_mut()) {
-            *remedy = remedy.replace("PROGRAM", &env.executable);
+            *remedy = env.with_executable(mem::take(remedy));
         }
         let text = if self.format.has_records() { found.json(self.tool) } else { found.text(self.program) };
         env.stdout.write_all(text.as_bytes()).and_then(|()| env.stdout.flush()).map_err(CliError::Output)?;

@@ -71,7 +71,7 @@ pub fn fping(words: &[OsString], env: &mut Env<'_>) -> u8 {
         run::execute(&args, &program, env)
     });
     done.unwrap_or_else(|Failure { status, usage, sentence }| {
-        let sentence = sentence.replace("PROGRAM", &env.executable);
+        let sentence = env.with_executable(sentence);
         let usage = HELP.lines().next().filter(|_| usage).map_or_else(String::new, |line| format!("{line}\n"));
         let _ = writeln!(env.stderr, "{usage}{program}: {sentence}");
         status

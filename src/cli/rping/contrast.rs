@@ -227,7 +227,8 @@ impl Rping<'_> {
         let kinds =
             if self.args.method.varied().is_some() { candidates.get(..1).unwrap_or_default() } else { candidates };
         let lanes = families.into_iter().flat_map(|family| kinds.iter().map(move |candidate| lane(family, candidate)));
-        Plan { lanes: lanes.collect(), ..self.lookups() }
+        let numeric = names::all_in_digits([aim.host].into_iter());
+        Plan { lanes: lanes.collect(), numeric, ..self.lookups() }
     }
 
     /// Every method with its place: the same address for all of them, found by the first that has a socket.

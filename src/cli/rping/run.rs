@@ -225,7 +225,7 @@ impl Rping<'_> {
                 });
             }
         }
-        Plan { lanes, ..self.lookups() }
+        Plan { lanes, numeric: names::all_in_digits(hosts), ..self.lookups() }
     }
 
     /// The program's name where more is to be said.

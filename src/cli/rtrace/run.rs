@@ -227,7 +227,8 @@ impl Rtrace<'_> {
         let own_headers = self.own_headers(packet_octets, method);
         let many = aims.len() > 1;
         let lanes = lanes.map(|kind| self.lane(kind, method, own_headers, many)).collect();
-        Ok(Plan { lanes, names: !self.args.output.numeric, ..Plan::default() })
+        let numeric = names::all_in_digits(aims.map(|aim| aim.host));
+        Ok(Plan { lanes, numeric, names: !self.args.output.numeric, ..Plan::default() })
     }
 
     fn lane(&self, (family, protocol): (Family, Protocol), method: Method, own_headers: bool, many: bool) -> LanePlan {

@@ -80,6 +80,7 @@ const ALLOWED: &[&[Number]] = &[
         libc::SYS_write,
         libc::SYS_readv,
         libc::SYS_writev,
+        libc::SYS_pwritev2,
         libc::SYS_pread64,
         libc::SYS_lseek,
         // The oldest part of a recording makes room for the newest.
