@@ -85,7 +85,7 @@ fn run<A: Helped>(
         // As with the help: a reader that closes early has seen what it wanted.
         if generate::<A>(&matches, env.stdout).unwrap_or(true) {
             Ok(None)
-        } else if let Some(error) = doctor::refused(&matches, &A::command()) {
+        } else if let Some(error) = doctor::refused(&matches, A::command) {
             Err(error)
         } else {
             A::from_arg_matches(&matches).map(Some)

@@ -8,7 +8,7 @@ use socket2::{Domain, Socket, Type};
 use super::header;
 use super::interface::unbound;
 use super::sys::interface;
-use super::sys::message::{self, Buffers, Queue};
+use super::sys::message::{self, Queue};
 use super::sys::option::{self, *};
 use crate::channel::{LanePlan, OsError, Protocol, SocketKind};
 use crate::types::{Family, IpEndpoint, Port};
@@ -120,9 +120,8 @@ pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenF
 
 /// Discards what arrived before the filter was attached, or before the socket was used anew: none of it is an answer.
 pub fn drain(socket: &Socket, queue: Queue) {
-    let mut buffers = Buffers::default();
     for _ in 0..MAX_UNFILTERED {
-        if message::receive(socket.as_fd(), queue, &mut buffers).is_err() {
+        if message::discard(socket.as_fd(), queue).is_err() {
             return;
         }
     }

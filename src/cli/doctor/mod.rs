@@ -36,10 +36,11 @@ pub struct DoctorArgs {
 const TAKEN: [&str; 6] = ["doctor", "targets", "ipv4", "ipv6", "format", "json"];
 
 /// Why `--doctor` is refused with these words, if it is: most options would have no effect.
-pub fn refused(matches: &ArgMatches, command: &Command) -> Option<clap::Error> {
+pub fn refused(matches: &ArgMatches, command: fn() -> Command) -> Option<clap::Error> {
     if !matches.try_get_one::<bool>("doctor").ok().flatten().copied().unwrap_or_default() {
         return None;
     }
+    let command = command();
     let other = command.get_arguments().find(|argument| {
         let id = argument.get_id().as_str();
         !TAKEN.contains(&id) && matches.value_source(id) == Some(ValueSource::CommandLine)

@@ -204,7 +204,7 @@ fn program() -> Vec<SockFilter> {
         program.push(jump(JUMP_EQUAL, call as u32, 0, look.len() as u8));
         program.extend(look);
     }
-    program.extend(search(&ranges()));
+    search(&ranges(), &mut program);
     program
 }
 
@@ -223,15 +223,17 @@ fn ranges() -> Vec<(u32, u32)> {
 }
 
 /// Halves the ranges until one is left.
-fn search(ranges: &[(u32, u32)]) -> Vec<SockFilter> {
+fn search(ranges: &[(u32, u32)], program: &mut Vec<SockFilter>) {
     let (low, high) = ranges.split_at(ranges.len() / 2);
     let (false, Some(&(middle, _))) = (low.is_empty(), high.first()) else {
-        return ranges.iter().map(|&(_, verdict)| instruction(RETURN, verdict)).collect();
+        program.extend(ranges.iter().map(|&(_, verdict)| instruction(RETURN, verdict)));
+        return;
     };
-    let (low, high) = (search(low), search(high));
-    let mut program = vec![jump(JUMP_AT_LEAST, middle, low.len() as u8, 0)];
-    program.extend(low.into_iter().chain(high));
-    program
+    // A search of that many ranges: a return for each, and a jump between any two.
+    let length = 2 * low.len() - 1;
+    program.push(jump(JUMP_AT_LEAST, middle, length as u8, 0));
+    search(low, program);
+    search(high, program);
 }
 
 #[cfg(test)]

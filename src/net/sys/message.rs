@@ -158,6 +158,17 @@ pub fn receive<'a>(socket: BorrowedFd<'_>, queue: Queue, buffers: &'a mut Buffer
     Ok(slot.message(octets))
 }
 
+/// Receives one message without blocking, and keeps nothing of it.
+///
+/// # Errors
+/// As [`receive`].
+pub fn discard(socket: BorrowedFd<'_>, queue: Queue) -> Result<(), OsError> {
+    let mut header = empty_header();
+    // SAFETY: recvmsg(2): the header names no memory, and has all lengths zero, so that the kernel writes to it alone.
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags(queue)) };
+    if received < 0 { Err(last_error()) } else { Ok(()) }
+}
+
 /// Receives as many messages as there are and as there is room for, without blocking; says how many.
 ///
 /// # Errors
