@@ -4,6 +4,7 @@ mod brief;
 mod counts;
 mod delays;
 mod geometric;
+mod histogram;
 mod loss;
 mod paired;
 mod presence;

@@ -1,8 +1,8 @@
 //! Round-trip delays of one series: [`RttRecorder`] takes them one by one, [`RttStats`] summarises them.
 
-use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
+use super::histogram::Histogram;
 use crate::types::Rtt;
 
 /// A summary of the round-trip delays of one series. Nanoseconds; only answers that count (no duplicates, no late ones).
@@ -55,8 +55,7 @@ impl RttStats {
 /// Figures of delays in milliseconds, with their names in JSON; `None` where one is not known.
 pub type Figures = [(&'static str, Option<f64>); 8];
 
-/// Takes the delays of one series. Small until there are more than 64: only then a histogram is allocated, which grows
-/// with the logarithm of the largest delay (some tens of KiB) and not with their number.
+/// Takes the delays of one series, in memory that grows with how different they are and not with their number.
 #[derive(Clone, Debug, Default)]
 pub struct RttRecorder {
     count: u64,
@@ -73,13 +72,10 @@ pub struct RttRecorder {
 /// Up to this many delays are kept as they are.
 const EXACT: usize = 64;
 
-/// Significant digits of the histogram.
-const DIGITS: u8 = 3;
-
 #[derive(Clone, Debug)]
 enum Spread {
     Exact(Vec<u64>),
-    Binned(Box<Histogram<u32>>),
+    Binned(Histogram),
 }
 
 impl Default for Spread {
@@ -134,7 +130,7 @@ impl RttRecorder {
         let nanos = rtt.as_nanos();
         match &self.spread {
             Spread::Exact(values) => values.iter().filter(|&&value| value > nanos).count() as u64,
-            Spread::Binned(histogram) => histogram.len().saturating_sub(histogram.count_between(0, nanos)),
+            Spread::Binned(histogram) => histogram.longer_than(nanos),
         }
     }
 
@@ -169,12 +165,11 @@ impl Spread {
         match self {
             Spread::Exact(values) if values.len() < EXACT => values.push(nanos),
             Spread::Exact(values) => {
-                // The bounds are legal, so this only fails if the crate changes its mind; then the first 64 remain.
-                let Ok(mut histogram) = Histogram::new(DIGITS) else { return };
-                values.iter().copied().chain([nanos]).for_each(|value| bin(&mut histogram, value));
-                *self = Spread::Binned(Box::new(histogram));
+                let mut histogram = Histogram::default();
+                values.iter().copied().chain([nanos]).for_each(|value| histogram.record(value));
+                *self = Spread::Binned(histogram);
             }
-            Spread::Binned(histogram) => bin(histogram, nanos),
+            Spread::Binned(histogram) => histogram.record(nanos),
         }
     }
 
@@ -183,34 +178,25 @@ impl Spread {
             (_, Spread::Exact(values)) => values.iter().for_each(|&nanos| self.record(nanos)),
             (Spread::Exact(values), Spread::Binned(histogram)) => {
                 let mut merged = histogram.clone();
-                values.iter().for_each(|&value| bin(&mut merged, value));
+                values.iter().for_each(|&value| merged.record(value));
                 *self = Spread::Binned(merged);
             }
-            // Both grow by themselves.
-            (Spread::Binned(ours), Spread::Binned(theirs)) => drop(ours.add(&**theirs)),
+            (Spread::Binned(ours), Spread::Binned(theirs)) => ours.merge(theirs),
         }
     }
 
     /// Nearest-rank percentiles: the smallest value that at least this percentage of the values do not exceed.
+    /// The percentages in ascending order.
     fn percentiles<const N: usize>(&self, percents: [u64; N]) -> [u64; N] {
+        let ranks = |count: u64| percents.map(|percent| count.saturating_mul(percent).div_ceil(100).max(1));
         match self {
             Spread::Exact(values) => {
                 let mut sorted = values.clone();
                 sorted.sort_unstable();
-                percents.map(|percent| {
-                    let rank = (sorted.len() as u64 * percent).div_ceil(100).max(1);
-                    sorted.get(rank as usize - 1).copied().unwrap_or_default()
-                })
+                ranks(sorted.len() as u64).map(|rank| sorted.get(rank as usize - 1).copied().unwrap_or_default())
             }
-            Spread::Binned(histogram) => percents.map(|percent| histogram.value_at_quantile(percent as f64 / 100.0)),
+            Spread::Binned(histogram) => histogram.at_ranks(ranks(histogram.count())),
         }
-    }
-}
-
-/// Counts one value; what the histogram cannot grow to counts as the largest it can hold.
-fn bin(histogram: &mut Histogram<u32>, value: u64) {
-    if histogram.record(value).is_err() {
-        histogram.saturating_record(value);
     }
 }
 
@@ -293,12 +279,15 @@ mod tests {
         let mut recorder = recorded(&[50_000_000; 65]);
         let size = |recorder: &RttRecorder| match &recorder.spread {
             Spread::Exact(_) => panic!("no histogram after 65 delays"),
-            Spread::Binned(histogram) => histogram.distinct_values(),
+            Spread::Binned(histogram) => histogram.kept(),
         };
+        let take =
+            |recorder: &mut RttRecorder| (0..1_000_000u64).for_each(|n| recorder.record(Rtt::from_nanos(n * 50)));
+        take(&mut recorder);
         let before = size(&recorder);
-        (0..1_000_000u64).for_each(|n| recorder.record(Rtt::from_nanos(n * 50)));
+        take(&mut recorder);
         assert_eq!(size(&recorder), before);
-        assert_eq!(recorder.count(), 1_000_065);
+        assert_eq!(recorder.count(), 2_000_065);
     }
 
     proptest! {

@@ -34,7 +34,6 @@ const FOREIGN: [(&str, &[&str]); 27] = [
     ("unicode_width", &["tui"]),
     ("humantime", &["types", "cli", "report", "exporter"]),
     ("flate2", &["recording"]),
-    ("hdrhistogram", &["metrics"]),
     // Values serialise themselves; only `report` writes JSON, and only `recording` reads it; the exporter has formats of its own.
     (
         "serde",
