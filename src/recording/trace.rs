@@ -31,8 +31,8 @@ structs! {
     FlowsHop { ttl, responders, silent "silent_flows", }
     FlowsResponder { flows, answers, ..responder, }
     Report {
-        stop_reason, sent, received, unreachable, lost, pending, send_failed, distances, distance_proven, hops, path_changes, duration,
-        conditions, ..began,
+        stop_reason, sent, received, unreachable, lost, pending, send_failed, distances, distance_proven, hops, path_changes, findings,
+        duration, conditions, ..began,
     }
     ReportHop {
         ttl, sent, received, unreachable, unanswered, pending, send_failed, persists "unanswered_persists", responders,

@@ -10,7 +10,7 @@ use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::outcome::ProbeEvent;
 use netprobe::engine::{Destination, Target};
 use netprobe::recording::{Index, Mode, Reader};
-use netprobe::report::{Sink, Streams, TracePlain, TraceText, TraceTextOptions, TraceView};
+use netprobe::report::{Sink, Streams, TracePlain, TraceText, TraceTextOptions, TraceView, finding_sentence};
 use netprobe::sim::{Balance, Change, Direction, Link, Network, Node, Pick, Quote, US, ip};
 use netprobe::trace::watch::{self, ChangeKind, Reporter};
 use netprobe::trace::{Config, Event, Finding};
@@ -422,6 +422,33 @@ fn a_loss_that_first_seems_to_begin_later_is_corrected_once_there_is_more_of_it(
     assert_eq!(losses.last(), Some(&(true, 2)), "{losses:?}");
     // Each that is reported ends before the next.
     assert!(losses.iter().zip([true, false].iter().cycle()).all(|((begins, _), turn)| begins == turn), "{losses:?}");
+}
+
+#[test]
+fn findings_that_hold_show_their_newest_evidence_and_events_what_was_known_then() {
+    let mut network = Network::new(2);
+    let lossy = after(1).outward(Direction::after(Duration::from_millis(1)).lose(0.3));
+    let first = network.add(US, Node::router(ip("203.0.113.1")), lossy);
+    network.add(first, Node::host(ip(TARGET)), after(1));
+    let events = events(&network, 40);
+    let is_loss = |finding: &&Finding| matches!(finding, Finding::Loss { .. });
+    let found = events.iter().rev().find_map(|(event, _)| match event {
+        Event::Change(change) => match &change.kind {
+            ChangeKind::Finding { finding } => Some(finding).filter(is_loss),
+            _ => None,
+        },
+        _ => None,
+    });
+    let newest = events.iter().rev().find_map(|(event, _)| match event {
+        Event::Report(report) => report.findings.iter().find(is_loss),
+        _ => None,
+    });
+    let [then, now] = [found, newest].map(|finding| finding_sentence(finding.unwrap()));
+    assert_ne!(then, now);
+    let picture = shown(&events, true, (160, 40), &[Key::Char('e')]);
+    let (findings, happened) = picture.split_once("-- events").unwrap();
+    assert!(findings.contains(&now) && !findings.contains(&then), "{picture}");
+    assert!(happened.contains(&then), "{picture}");
 }
 
 #[test]

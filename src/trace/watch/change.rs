@@ -107,6 +107,15 @@ impl ChangeKind {
     }
 }
 
+/// Whether two findings are the same with other evidence.
+pub fn is_same_finding(one: &Finding, other: &Finding) -> bool {
+    match (one, other) {
+        // Where the flows begin to differ may be seen elsewhere later.
+        (Finding::FlowLoss { flows, .. }, Finding::FlowLoss { flows: others, .. }) => flows == others,
+        _ => (one.code(), one.ttl()) == (other.code(), other.ttl()),
+    }
+}
+
 impl From<RunChange> for ChangeKind {
     fn from(change: RunChange) -> Self {
         match change {

@@ -11,6 +11,7 @@ use crate::engine::outcome::{Outcome, ProbeEvent};
 use crate::metrics::{RttStats, VariationStats, percent};
 use crate::trace::annotation::annotation;
 use crate::trace::ends::{Began, StopReason};
+use crate::trace::finding::Finding;
 use crate::trace::hop::{Responder, labels};
 use crate::types::{Rtt, Ttl};
 
@@ -56,6 +57,8 @@ pub struct Report {
     pub hops: Vec<ReportHop>,
     /// How often the path changed; `None` where it was not followed.
     pub path_changes: Option<u64>,
+    /// What a path that is followed shows by now, with the newest evidence; empty at its end.
+    pub findings: Vec<Finding>,
     /// From start to end, or until now, nanoseconds.
     pub duration: u64,
     /// The conditions of the run.
@@ -78,6 +81,7 @@ impl Report {
             distance_proven: None,
             hops: Vec::new(),
             path_changes: None,
+            findings: Vec::new(),
             duration: 0,
             conditions: Vec::new(),
         }

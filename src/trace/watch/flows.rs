@@ -58,6 +58,11 @@ pub(super) struct Uneven {
 }
 
 impl Uneven {
+    /// What holds, with the newest evidence.
+    pub fn held(&self) -> Option<&Finding> {
+        self.held.as_ref().map(|(finding, ..)| finding)
+    }
+
     /// Takes the figures so far, once a cycle, and says what begins and ends. It is a change of the first flow that loses more.
     pub fn cycle(&mut self, all: &Report, flows: &[Report]) -> Vec<(Arc<Subject>, ChangeKind)> {
         let Some(finding) = flow_loss(all, flows) else { return self.absent().into_iter().collect() };

@@ -41,7 +41,7 @@ mod rows;
 mod settled;
 mod tally;
 
-pub use change::{Change, ChangeKind, HopChange};
+pub use change::{Change, ChangeKind, HopChange, is_same_finding};
 pub use event::{Config, Report, ReportHop, ReportResponder};
 pub use flows::FlowsReport;
 pub use reporter::{MOST_FOLLOWED, Reporter};

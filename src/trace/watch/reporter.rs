@@ -154,7 +154,10 @@ impl Reporter {
                     watch.report_changes(config, now, &mut fleet.events);
                     if watched.report_at <= now.mono {
                         let rows = watch.rows(config, None, now.mono);
+                        let of_flows = self.uneven.get(&(index / flows)).and_then(Uneven::held);
+                        let findings = watch.findings().chain(of_flows).cloned().collect();
                         let report = rows.report(watch.began(), None, &fleet.names, watch.lasted(now.mono));
+                        let report = Report { findings, ..report };
                         if self.config.trace.flows.is_some() {
                             self.rows.insert(index, rows);
                             self.reports.insert(index, report.clone());

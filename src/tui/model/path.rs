@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::distribution::Distribution;
 use super::history::History;
 use crate::engine::outcome::{ProbeEvent, Subject};
-use crate::trace::watch::{Change, ChangeKind, Report, ReportHop};
+use crate::trace::watch::{Change, ChangeKind, Report, ReportHop, is_same_finding};
 use crate::trace::{Began, Finding, Response};
 use crate::types::{Instant, Now, ProbeId, Rtt, WallTime};
 
@@ -184,8 +184,7 @@ impl PathModel {
             ChangeKind::LengthChanged { after, .. } => self.length = Some(after.get()),
             ChangeKind::Finding { finding } => self.findings.push(finding.clone()),
             ChangeKind::FindingEnded { finding } => {
-                let is_it = |known: &Finding| (known.code(), known.ttl()) == (finding.code(), finding.ttl());
-                self.findings.retain(|known| !is_it(known));
+                self.findings.retain(|known| !is_same_finding(known, finding));
             }
             ChangeKind::Reset => {
                 self.hops.values_mut().for_each(|hop| hop.delays = Distribution::default());
@@ -197,6 +196,10 @@ impl PathModel {
     }
 
     pub(super) fn report(&mut self, figures: Report) {
+        for newer in &figures.findings {
+            let known = self.findings.iter_mut().find(|known| is_same_finding(known, newer));
+            known.into_iter().for_each(|known| known.clone_from(newer));
+        }
         self.figures = Some(figures);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Watch;
 use crate::trace::ends::StopReason;
+use crate::trace::finding::Finding;
 use crate::trace::fleet::names::Names;
 use crate::trace::watch::event::{Config, Report};
 use crate::trace::watch::rows::Rows;
@@ -20,6 +21,11 @@ impl Watch {
     /// How often it changed, if it is followed.
     pub fn path_changes(&self, config: &Config) -> Option<u64> {
         config.follow.then(|| self.followed.changes())
+    }
+
+    /// What it shows by now, if it is followed.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.followed.findings()
     }
 
     /// How long it is on, in nanoseconds.

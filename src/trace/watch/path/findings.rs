@@ -82,6 +82,11 @@ impl Findings {
         self.cycles.clear();
     }
 
+    /// What holds, with the newest evidence.
+    pub fn held(&self) -> impl Iterator<Item = &Finding> {
+        self.held.values().map(|held| &held.finding)
+    }
+
     /// Takes the probes of the next cycle, of a path to `target` that ends at the TTL `last`, and says what begins and ends.
     pub fn cycle(&mut self, probes: CycleProbes, target: IpAddr, (last, stop): (u8, StopReason)) -> Vec<ChangeKind> {
         self.cycles.push_back(probes);

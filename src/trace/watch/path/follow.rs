@@ -12,6 +12,7 @@ use crate::engine::outcome::{Outcome, ProbeEvent, Silence};
 use crate::trace::annotation::annotation;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
+use crate::trace::finding::Finding;
 use crate::trace::hop::Response;
 use crate::trace::watch::change::Change;
 use crate::trace::watch::cycle::ProbeState;
@@ -44,6 +45,11 @@ impl Followed {
     /// How often the path changed.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// What the path shows by now.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.held()
     }
 
     /// How much is kept.
