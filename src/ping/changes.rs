@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::outcome::Subject;
+use crate::engine::outcome::{ProbeEvent, Subject};
 use crate::metrics::PresenceChange;
 use crate::types::WallTime;
 
@@ -15,6 +15,8 @@ pub struct Change {
     pub at: WallTime,
     /// What it is.
     pub kind: PresenceChange,
+    /// Why there was no reply, where that is known.
+    pub failure: Option<Arc<ProbeEvent>>,
 }
 
 /// What a run waits for; it ends with that.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::changes::{Change, Until};
 use super::event::Event;
+use super::failure::Failure;
 use crate::engine::outcome::{Outcome, ProbeEvent, Standing, Status, SubjectId};
 use crate::metrics::Presence;
 
@@ -14,12 +15,20 @@ const OUTAGE_AFTER: u64 = 3;
 /// Follows the targets of a run.
 #[derive(Debug, Default)]
 pub(super) struct Follower {
-    /// `false`: the target has shown what the run waits for.
-    targets: BTreeMap<SubjectId, (Presence, bool)>,
+    targets: BTreeMap<SubjectId, Followed>,
     /// Addresses that names no longer have: nothing is waited for there.
     gone: BTreeSet<SubjectId>,
     until: Option<Until>,
     reached: bool,
+}
+
+/// One target.
+#[derive(Debug)]
+struct Followed {
+    presence: Presence,
+    failure: Failure,
+    /// Whether it has shown what the run waits for.
+    shown: bool,
 }
 
 impl Follower {
@@ -36,7 +45,8 @@ impl Follower {
     pub(super) fn take(&mut self, event: &mut Event) -> Option<Change> {
         match event {
             Event::Began { subject, .. } if subject.socket.is_some() => {
-                self.targets.insert(subject.id, (Presence::new(OUTAGE_AFTER), false));
+                let presence = Presence::new(OUTAGE_AFTER);
+                self.targets.insert(subject.id, Followed { presence, failure: Failure::default(), shown: false });
                 None
             }
             Event::Probe(event) => self.probe(event),
@@ -52,7 +62,7 @@ impl Follower {
                 let id = summary.subject.id;
                 let gone = self.gone.contains(&id);
                 let waited = self.until.is_some() && (gone || summary.status != Status::NotRun);
-                let shown = gone || self.targets.get(&id).is_some_and(|(_, shown)| *shown);
+                let shown = gone || self.targets.get(&id).is_some_and(|followed| followed.shown);
                 self.targets.remove(&id);
                 self.gone.remove(&id);
                 if waited {
@@ -65,7 +75,11 @@ impl Follower {
     }
 
     fn probe(&mut self, event: &ProbeEvent) -> Option<Change> {
-        let (presence, shown) = self.targets.get_mut(&event.subject.id)?;
+        let Followed { presence, failure, shown } = self.targets.get_mut(&event.subject.id)?;
+        let before = failure.newest().cloned();
+        failure.take(event);
+        // An answer ends it, and says so.
+        let failure = failure.newest().cloned().or(before);
         let turn = match &event.outcome {
             // The service is not there.
             Outcome::Refused(_) if event.standing == Standing::First => presence.lose(event.id, event.sent),
@@ -81,9 +95,9 @@ impl Follower {
             let row = if until.up { presence.answered_in_a_row() } else { presence.lost_in_a_row() };
             *shown |= row >= until.count;
             let here = self.targets.iter().filter(|(id, _)| !self.gone.contains(id));
-            let mut all = here.map(|(_, (_, shown))| *shown);
+            let mut all = here.map(|(_, followed)| followed.shown);
             self.reached = if until.any { all.any(|shown| shown) } else { all.all(|shown| shown) };
         }
-        Some(Change { subject: Arc::clone(&event.subject), at: event.at, kind: turn? })
+        Some(Change { subject: Arc::clone(&event.subject), at: event.at, kind: turn?, failure })
     }
 }

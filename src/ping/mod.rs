@@ -22,6 +22,7 @@ pub mod contrast;
 mod control;
 mod delays;
 mod event;
+mod failure;
 mod follower;
 mod index;
 mod machine;
@@ -44,6 +45,7 @@ pub use crate::engine::outcome::{MethodKind, Pace, Spec, State, SubjectId, Wait}
 pub use changes::{Change, Until};
 pub use config::{Config, Resolve, ResolvedName, Task};
 pub use event::Event;
+pub use failure::{Failure, is_failure};
 pub use machine::Ping;
 pub use observed::{Observation, Observed};
 pub use resolving::MOST_ADDRESSES;

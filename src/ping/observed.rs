@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::failure::Failure;
 use crate::channel::OsError;
 use crate::engine::outcome::{Outcome, ProbeEvent, Standing};
 use crate::engine::send_errors::Unsent;
@@ -26,6 +27,8 @@ pub struct Observed {
     pub last: Option<Rtt>,
     /// When the newest of the lost probes was sent.
     pub last_lost: Option<WallTime>,
+    /// Why the newest probes have no reply.
+    pub failure: Failure,
     newest_answered: Option<ProbeId>,
     newest_refused: Option<ProbeId>,
     newest_lost: Option<ProbeId>,
@@ -54,6 +57,7 @@ impl Observed {
     /// Takes the next event.
     pub fn take(&mut self, event: &ProbeEvent) -> Option<Observation> {
         self.duplicates += u64::from(event.standing.is_duplicate());
+        self.failure.take(event);
         let unsent = self.unsent.take(event);
         match &event.outcome {
             Outcome::Reply(_) if event.standing == Standing::First => Some(self.answered(event)),
@@ -108,7 +112,9 @@ impl Observed {
     /// The statistics begin anew. What was lost last stays.
     pub fn reset(&mut self) {
         let Observed { last, last_lost, newest_answered, newest_refused, newest_lost, .. } = *self;
-        *self = Observed { last, last_lost, newest_answered, newest_refused, newest_lost, ..Observed::default() };
+        let failure = std::mem::take(&mut self.failure);
+        *self =
+            Observed { last, last_lost, failure, newest_answered, newest_refused, newest_lost, ..Observed::default() };
     }
 
     /// Probes whose result is known.

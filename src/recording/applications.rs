@@ -20,7 +20,7 @@ names! { Verdict }
 
 structs! {
     Attempt { socket, call, error, }
-    Change { subject, at, kind, }
+    Change { subject, at, kind, failure, }
     Interim { subject, counts, ..delays, }
     Summary {
         subject, began, counts, status, state, rate_limited, syn_retransmits, answer "answer_stats", reflection, responders,

@@ -3,15 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::net::IpAddr;
 
-use super::words::message::{Message, local_error};
 use super::words::number::Millis;
+use super::words::reason::Reason;
 use super::{Sink, Streams, escape};
-use crate::engine::outcome::{IcmpError, Outcome, ProbeEvent, Refusal, Standing};
+use crate::engine::outcome::ProbeEvent;
 use crate::metrics::{Counts, RttStats};
 use crate::ping::{Event, Summary};
-use crate::types::Family;
 
 /// More hosts than this are not listed in the first line: readers keep some thousand octets of it.
 const MOST_LISTED: usize = 10;
@@ -362,26 +360,8 @@ impl fmt::Display for Decimal {
 
 /// What an answer that is no reply says.
 fn reason(probe: &ProbeEvent) -> Option<String> {
-    let from = |said: String, responder: Option<IpAddr>| match responder {
-        Some(responder) => format!("{said} @ {responder}"),
-        None => said,
-    };
-    match &probe.outcome {
-        _ if probe.standing != Standing::First => None,
-        Outcome::Refused(Refusal::Reset) => Some("Connection refused".to_owned()),
-        Outcome::Refused(Refusal::PortUnreachable { .. }) => Some("Port unreachable".to_owned()),
-        Outcome::Refused(refusal) => Some(format!("the answer is not right ({})", refusal.failure()?.name())),
-        Outcome::Error(error) => Some(from(sentence(error, probe.subject.address?), probe.responder)),
-        Outcome::NotSent(not_sent) => Some(not_sent.error.to_string()),
-        Outcome::Reply(_) | Outcome::Timeout(_) => None,
-    }
-}
-
-fn sentence(error: &IcmpError, to: IpAddr) -> String {
-    match local_error(error.kind).filter(|_| error.icmp.is_none()) {
-        Some(local) => local.to_string(),
-        None => Message { family: Family::of(to), error }.to_string(),
-    }
+    let Reason { said, by, .. } = Reason::of(probe)?;
+    Some(by.map_or_else(|| said.clone(), |by| format!("{said} @ {by}")))
 }
 
 /// Writes nothing: what is to be said is known at the end.

@@ -49,6 +49,7 @@ pub use trace::{
     TracePrometheus, TraceText, TraceTextOptions, TraceView,
 };
 pub use words::message::{clock_stepped_sentence, not_sent_sentence};
+pub use words::reason::Reason;
 pub use words::{LocalOffset, Moment, StatusLine};
 
 pub use crate::types::{escape, printable};

@@ -62,8 +62,8 @@ fn changes_are_records_in_json_and_csv() {
     assert_eq!(of("since").iter().map(Value::is_null).collect::<Vec<_>>(), [true, false, true]);
     let csv = interrupted(away(2..=6), 10).run("rping --changes --format csv 198.51.100.9");
     let rows: Vec<Vec<&str>> = csv.stdout.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0], ["time", "target", "address", "method", "change", "since", "outage_ms", "lost"]);
-    assert_eq!(rows[3][1..], ["198.51.100.9", "198.51.100.9", "icmp", "back", "", "5000", "5"], "{csv}");
+    assert_eq!(rows[0], ["time", "target", "address", "method", "change", "since", "outage_ms", "lost", "message"]);
+    assert_eq!(rows[3][1..], ["198.51.100.9", "198.51.100.9", "icmp", "back", "", "5000", "5", ""], "{csv}");
 }
 
 #[test]

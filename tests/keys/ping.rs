@@ -177,6 +177,7 @@ pub(super) const OBJECTS: &[Object] = &[
                 key("since", Time, "outage: when its first probe was sent").or_null(),
                 key("outage_ms", Number, "back: how long it was").or_null(),
                 key("lost", Integer, "probes of the outage").or_null(),
+                key("message", Text, "why they have no reply, where that is known").or_null(),
             ],
         ],
     },

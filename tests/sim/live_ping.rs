@@ -10,7 +10,7 @@ use netprobe::engine::{Destination, Target};
 use netprobe::ping::{Config, Event, Method, Observed, Ping, Spec, Summary, Task, Wait};
 use netprobe::recording::{Index, Mode, Reader};
 use netprobe::report::{Moment, PingPlain, PingText, PingTextOptions, Sink, Streams};
-use netprobe::sim::{Change, Direction, Link, Network, Node, US, ip};
+use netprobe::sim::{Change, Direction, Forwarding, Link, Network, Node, Rejection, US, ip};
 use netprobe::tui::keys::Key;
 use netprobe::tui::theme::{Look, Theme};
 use netprobe::tui::view::{Options, PingView};
@@ -167,8 +167,78 @@ fn a_refused_probe_is_neither_a_delay_nor_a_loss() {
     let method = Method::Tcp(Default::default());
     let events = events_by(&network(0..=0), &method, Protocol::Tcp, &["198.51.100.9"], 10);
     let picture = shown(&events, 1, false, (80, 16), &[]);
-    assert!(picture.contains("refused   lost 0 of 10 (0.0%)") && picture.contains("!"), "{picture}");
-    assert!(picture.contains("no answer yet"), "{picture}");
+    let header = "Connection refused   refused 10 of 10   lost 0 of 10 (0.0%)";
+    assert!(picture.contains(header) && picture.contains("!") && !picture.contains("no answer"), "{picture}");
+}
+
+/// What becomes of probes to hosts beyond a router that refuses to forward them, beside one that answers.
+fn refusing(rejection: Rejection) -> Network {
+    let mut network = Network::new(7);
+    let router = network.add(US, Node::router(ip("203.0.113.1")).also(ip("2001:db8::1")), Link::after(Duration::ZERO));
+    let refuses = Node::router(ip("203.0.113.2")).also(ip("2001:db8::2")).forwarding(Forwarding::Refuse(rejection));
+    let refuses = network.add(router, refuses, Link::after(Duration::from_millis(1)));
+    let beyond =
+        (7..=9).fold(Node::host(ip("2001:db8:9::9")), |host, last| host.also(ip(&format!("198.51.100.{last}"))));
+    network.add(refuses, beyond, Link::after(Duration::from_millis(1)));
+    network.add(router, Node::host(ip("198.51.100.5")), Link::after(Duration::from_millis(2)));
+    network
+}
+
+fn in_lines(events: &[(Event, Now)]) -> String {
+    let options = PingTextOptions { quiet: true, ..PingTextOptions::default() };
+    let mut plain = PingPlain::new(SECOND * 5, |_| 0, Box::new(PingText::new(options)));
+    let (mut data, mut talk) = (Vec::new(), Vec::new());
+    for (event, _) in events {
+        plain.event(event, &mut Streams { data: &mut data, talk: &mut talk }).unwrap();
+    }
+    String::from_utf8(data).unwrap()
+}
+
+#[test]
+fn who_says_what_about_a_target_without_a_reply_is_on_every_screen_and_in_lines() {
+    let both = [
+        (Rejection::new(3, 1), "198.51.100.9", "from 203.0.113.2: Destination Host Unreachable", "!H from 203.0.113.2"),
+        (
+            Rejection::new(1, 1),
+            "2001:db8:9::9",
+            "from 2001:db8::2: Destination unreachable: Administratively prohibited",
+            "!X from 2001:db8::2",
+        ),
+    ];
+    for (rejection, target, said, brief) in both {
+        let network = refusing(rejection);
+        let one = events(&network, &[target], 8);
+        for size in [(80, 24), (120, 40), (100, 10)] {
+            let picture = shown(&one, 1, false, size, &[]);
+            assert!(picture.contains(said) && !picture.contains("no answer yet"), "{picture}");
+        }
+        assert!(shown(&one, 1, true, (30, 8), &[]).contains(&format!("100.0     {}", &brief[..2])));
+        let two = shown(&events(&network, &[target, "198.51.100.5"], 8), 2, false, (80, 24), &[]);
+        assert!(two.contains(brief) && two.contains(" 198.51.100.5 "), "{two}");
+        let many = [target, "198.51.100.5", "198.51.100.7", "198.51.100.8"];
+        let events_of_many = events(&network, &many, 8);
+        let rows = shown(&events_of_many, 4, false, (80, 24), &[]);
+        let row = rows.lines().find(|line| line.contains(target) && line.contains("100.0")).unwrap();
+        assert!(row.contains(brief), "{rows}");
+        let selected = [typed("dd"), vec![Key::Down]].concat();
+        let wall = shown(&events_of_many, 4, false, (120, 12), &selected);
+        assert!(wall.contains(brief), "{wall}");
+        let lines = in_lines(&one);
+        assert!(lines.contains(&format!(" 3 lost): {said}\n")), "{lines}");
+        assert!(lines.contains(&format!(" probes, loss 100.0 %, {said}\n")), "{lines}");
+        assert!(lines.contains(&format!("\nlast error: {said}\n")), "{lines}");
+    }
+}
+
+#[test]
+fn a_target_that_answered_before_shows_what_is_said_about_it_now() {
+    let host = Node::host(ip("198.51.100.9")).change(4..=9, Change::Refuse(Rejection::new(3, 13)));
+    let mut network = Network::new(7);
+    network.add(US, host, Link::after(Duration::from_millis(2)));
+    let events = events(&network, &["198.51.100.9"], 9);
+    let picture = shown(&events, 1, false, (80, 24), &[]);
+    assert!(picture.contains("   !X  "), "in place of the newest delay: {picture}");
+    assert!(picture.contains(", from 198.51.100.9: Packet filtered"), "{picture}");
 }
 
 #[test]
@@ -182,13 +252,7 @@ fn what_this_host_does_not_send_is_an_event_with_its_reason_on_the_screen_and_in
     assert_eq!(shown.len(), 2, "once each time it begins: {picture}");
     assert!(shown.iter().all(|line| line.contains("not sent: Operation not permitted")), "{picture}");
 
-    let options = PingTextOptions { quiet: true, ..PingTextOptions::default() };
-    let mut plain = PingPlain::new(SECOND * 60, |_| 0, Box::new(PingText::new(options)));
-    let (mut data, mut talk) = (Vec::new(), Vec::new());
-    for (event, _) in &events {
-        plain.event(event, &mut Streams { data: &mut data, talk: &mut talk }).unwrap();
-    }
-    let lines = String::from_utf8(data).unwrap();
+    let lines = in_lines(&events);
     let said = lines.lines().filter(|line| line.ends_with(" 198.51.100.5 not sent: Operation not permitted"));
     assert_eq!(said.count(), 2, "{lines}");
 }

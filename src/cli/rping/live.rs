@@ -7,6 +7,8 @@ use crate::cli::live::{self, Shown};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::run::Rping;
 use crate::net::Terminal;
+#[cfg(feature = "tui")]
+use crate::ping::is_failure;
 use crate::ping::{Event, contrast};
 use crate::report::{ContrastPlain, ContrastText, PingPlain, PingText, PingTextOptions};
 
@@ -79,8 +81,12 @@ impl Rping<'_> {
 
 /// Whether what is printed after the view depends on an event.
 #[cfg(feature = "tui")]
-const fn is_of_summaries(event: &Event) -> bool {
-    matches!(event, Event::Began { .. } | Event::Recreated { .. } | Event::Ended(_))
+fn is_of_summaries(event: &Event) -> bool {
+    match event {
+        Event::Began { .. } | Event::Recreated { .. } | Event::Ended(_) => true,
+        Event::Probe(event) => is_failure(event),
+        _ => false,
+    }
 }
 
 #[cfg(feature = "tui")]

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 
 use super::json::common;
 use crate::channel::OsError;
-use crate::engine::outcome::{Subject, SubjectId};
+use crate::engine::outcome::{Outcome, Subject, SubjectId};
 use crate::engine::send_errors::Unsent;
 use crate::metrics::PresenceChange;
 use crate::ping::{Change, Event};
@@ -17,11 +17,12 @@ use crate::report::not_sent::BeginsNotToSend;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::words::csv::{record, text};
 use crate::report::words::message::not_sent_sentence;
+use crate::report::words::reason::Reason;
 use crate::report::{Sink, Streams, escape};
 use crate::types::WallTime;
 
 /// The columns of a change.
-const COLUMNS: &str = "time,target,address,method,change,since,outage_ms,lost\n";
+const COLUMNS: &str = "time,target,address,method,change,since,outage_ms,lost,message\n";
 
 /// When this host begins not to send to a target.
 pub fn begins_not_to_send() -> Box<BeginsNotToSend<Event>> {
@@ -61,7 +62,7 @@ impl Sink<Event> for ChangesText {
 
 /// When which target came or went; with a label where one target is probed in several ways.
 pub(super) fn change_line(change: &Change, label: Option<&str>, offset: LocalOffset) -> String {
-    line_of(&change.subject, change.at, &presence_sentence(&change.kind, offset), label, offset)
+    line_of(&change.subject, change.at, &presence_sentence(change, offset), label, offset)
 }
 
 /// That this host does not send the probes of a target.
@@ -83,14 +84,27 @@ fn line_of(subject: &Subject, at: WallTime, sentence: &str, label: Option<&str>,
 }
 
 /// What a change of a target is.
-pub fn presence_sentence(change: &PresenceChange, offset: LocalOffset) -> String {
-    match change {
+pub fn presence_sentence(change: &Change, offset: LocalOffset) -> String {
+    let reason = reason(change);
+    let lost = match change.failure.as_deref().map(|event| &event.outcome) {
+        Some(Outcome::Refused(_)) => "refused",
+        _ => "lost",
+    };
+    match change.kind {
         PresenceChange::Up => "up".to_owned(),
-        PresenceChange::Outage { since, lost } => {
-            format!("down (since {:#}, {lost} lost)", LocalTime(*since, offset))
+        PresenceChange::Outage { since, lost: count } => {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("down (since {:#}, {count} {lost}){reason}", LocalTime(since, offset))
         }
-        PresenceChange::Back { after, lost } => format!("up (was down {:.1} s, {lost} lost)", after.as_secs_f64()),
+        PresenceChange::Back { after, lost: count } => {
+            format!("up (was down {:.1} s, {count} {lost})", after.as_secs_f64())
+        }
     }
+}
+
+/// Why there was no reply.
+fn reason(change: &Change) -> Option<Reason> {
+    change.failure.as_deref().and_then(Reason::of)
 }
 
 /// An object of type `change` for each.
@@ -106,7 +120,8 @@ impl Sink<Event> for ChangesJson {
             map.serialize_entry("change", kind.name())?;
             map.serialize_entry("since", &since)?;
             map.serialize_entry("outage_ms", &outage)?;
-            map.serialize_entry("lost", &lost)
+            map.serialize_entry("lost", &lost)?;
+            map.serialize_entry("message", &kind.message())
         })
     }
 }
@@ -133,6 +148,7 @@ impl Sink<Event> for ChangesCsv {
             text(since),
             text(outage),
             text(lost),
+            kind.message(),
         ];
         record(fields, streams.data)
     }
@@ -140,25 +156,25 @@ impl Sink<Event> for ChangesCsv {
 
 /// What changed.
 #[derive(Clone, Copy)]
-enum Kind {
+enum Kind<'a> {
     /// Whether a target answers.
-    Presence(PresenceChange),
+    Presence(&'a Change),
     /// Whether its name has this address.
     Address(bool),
 }
 
-fn changed(event: &Event) -> Option<(&Subject, WallTime, Kind)> {
+fn changed(event: &Event) -> Option<(&Subject, WallTime, Kind<'_>)> {
     match event {
-        Event::Change(change) => Some((&change.subject, change.at, Kind::Presence(change.kind))),
+        Event::Change(change) => Some((&change.subject, change.at, Kind::Presence(change))),
         Event::Readdressed { subject, at, gained } => Some((subject, *at, Kind::Address(*gained))),
         _ => None,
     }
 }
 
-impl Kind {
+impl Kind<'_> {
     fn name(self) -> &'static str {
         match self {
-            Kind::Presence(kind) => kind.name(),
+            Kind::Presence(change) => change.kind.name(),
             Kind::Address(true) => "new_address",
             Kind::Address(false) => "address_gone",
         }
@@ -166,7 +182,7 @@ impl Kind {
 
     fn sentence(self, offset: LocalOffset) -> Cow<'static, str> {
         match self {
-            Kind::Presence(kind) => presence_sentence(&kind, offset).into(),
+            Kind::Presence(change) => presence_sentence(change, offset).into(),
             Kind::Address(true) => "is a new address".into(),
             Kind::Address(false) => "is no longer an address".into(),
         }
@@ -174,10 +190,17 @@ impl Kind {
 
     /// Since when a target has been away, how long it was, in milliseconds, and probes without an answer.
     fn figures(self) -> (Option<WallTime>, Option<f64>, Option<u64>) {
-        match self {
-            Kind::Presence(PresenceChange::Outage { since, lost }) => (Some(since), None, Some(lost)),
-            Kind::Presence(PresenceChange::Back { after, lost }) => (None, Some(after.as_secs_f64() * 1e3), Some(lost)),
-            Kind::Presence(PresenceChange::Up) | Kind::Address(_) => (None, None, None),
+        let Kind::Presence(change) = self else { return (None, None, None) };
+        match change.kind {
+            PresenceChange::Outage { since, lost } => (Some(since), None, Some(lost)),
+            PresenceChange::Back { after, lost } => (None, Some(after.as_secs_f64() * 1e3), Some(lost)),
+            PresenceChange::Up => (None, None, None),
         }
+    }
+
+    /// Why there was no reply.
+    fn message(self) -> Option<String> {
+        let Kind::Presence(change) = self else { return None };
+        reason(change).map(|reason| reason.to_string())
     }
 }

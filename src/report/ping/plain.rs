@@ -11,6 +11,7 @@ use crate::ping::{Event, Observation, Observed};
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::words::message::clock_stepped_sentence;
 use crate::report::words::number::PingTime;
+use crate::report::words::reason::Reason;
 use crate::report::{Sink, Streams, escape};
 use crate::types::{Rtt, WallTime};
 
@@ -71,7 +72,10 @@ impl PlainLines {
                 self.series.insert(subject.id, Series { due, is_down: false, observed: Observed::default() });
                 return Ok(false);
             }
-            Event::Probe(event) => self.probe(event, streams)?,
+            Event::Probe(event) => {
+                self.probe(event, streams)?;
+                return Ok(false);
+            }
             Event::Change(change) => {
                 if let Some(series) = self.series.get_mut(&change.subject.id) {
                     series.is_down = matches!(change.kind, PresenceChange::Outage { .. });
@@ -124,6 +128,7 @@ fn summary(observed: &Observed, is_down: bool) -> String {
         let time = |nanos: u64| PingTime(Rtt::from_nanos(nanos));
         parts.push(format!("rtt {} ms (p95 {})", time(stats.median), time(stats.p95)));
     }
+    parts.extend(observed.failure.newest().and_then(|event| Reason::of(event)).map(|reason| reason.to_string()));
     parts.join(", ")
 }
 
@@ -142,7 +147,9 @@ mod tests {
             let at = event.at.saturating_add(Duration::from_secs(seconds));
             of(&target, ProbeEvent { at, ..event })
         };
-        let change = |kind| Event::Change(Box::new(Change { subject: target.clone().into(), at: reply().at, kind }));
+        let change = |kind| {
+            Event::Change(Box::new(Change { subject: target.clone().into(), at: reply().at, kind, failure: None }))
+        };
         let silence = || unanswered(Silence::NoAnswer);
         let events = [
             began(target.clone()),

@@ -8,6 +8,7 @@ pub(in crate::report) mod influx;
 pub(super) mod message;
 mod moment;
 pub(super) mod number;
+pub(in crate::report) mod reason;
 mod status_line;
 pub(super) mod zone;
 

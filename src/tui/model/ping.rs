@@ -12,6 +12,7 @@ use crate::channel::{OsError, RunChange};
 use crate::engine::outcome::{ProbeEvent, Subject, SubjectId};
 use crate::metrics::PresenceChange;
 use crate::ping::{Change, Event, Observation, Observed, Pace};
+use crate::report::Reason;
 use crate::types::{Instant, Now, WallTime};
 
 /// What is known about a run over targets.
@@ -52,10 +53,10 @@ pub struct SeriesChange {
 }
 
 /// What changes about a target.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum SeriesChangeKind {
     /// It came or went.
-    Presence(PresenceChange),
+    Presence(Box<Change>),
     /// This host does not send its probes.
     NotSent(OsError),
     /// The wall clock was stepped by so many nanoseconds.
@@ -124,7 +125,7 @@ impl PingModel {
                 self.gap(now.mono);
             }
             Event::Named { address, name } => drop(self.names.insert(address, name)),
-            Event::Change(change) => self.change(*change, now),
+            Event::Change(change) => self.change(change, now),
             Event::Ended(_) => self.ended += 1,
             _ => {}
         }
@@ -147,14 +148,15 @@ impl PingModel {
         });
     }
 
-    fn change(&mut self, change: Change, now: Now) {
+    fn change(&mut self, change: Box<Change>, now: Now) {
         if let Some(series) = self.series_mut(change.subject.id) {
             series.presence = match change.kind {
                 PresenceChange::Outage { since, .. } => Presence::Down(since),
                 PresenceChange::Up | PresenceChange::Back { .. } => Presence::Up(change.at),
             };
         }
-        self.keep(now, Some(change.subject), SeriesChangeKind::Presence(change.kind));
+        let subject = Arc::clone(&change.subject);
+        self.keep(now, Some(subject), SeriesChangeKind::Presence(change));
     }
 
     fn keep(&mut self, at: Now, subject: Option<Arc<Subject>>, kind: SeriesChangeKind) {
@@ -220,6 +222,11 @@ impl SeriesModel {
             }
         }
         observed
+    }
+
+    /// Why its newest probes have no reply, where that is known.
+    pub fn reason(&self) -> Option<Reason> {
+        self.observed.failure.newest().and_then(|event| Reason::of(event))
     }
 
     /// Whether it does not answer.

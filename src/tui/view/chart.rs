@@ -23,7 +23,7 @@ const BETWEEN_TIMES: usize = 20;
 const SECOND: u64 = 1_000_000_000;
 
 /// One line of a chart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Line<'a> {
     /// Its answers, and what was lost.
     pub history: &'a History,
@@ -31,6 +31,8 @@ pub struct Line<'a> {
     pub refused: Option<&'a History>,
     /// Whether packets pass where probes are not answered.
     pub limits: bool,
+    /// Why its newest probes have no reply, where that is known.
+    pub reason: Option<String>,
 }
 
 /// What a chart shows.
@@ -73,6 +75,9 @@ impl Chart<'_> {
         let delays = bins.iter().flatten().filter_map(Bin::slowest);
         let axis = Axis::over(delays, rows, self.log);
         frame(paper, (top, rows), axis.as_ref());
+        if axis.is_none() {
+            self.no_answer(paper, (top, rows));
+        }
         let mut ends = Vec::new();
         if let Some(axis) = &axis {
             for (at, bins) in bins.iter().enumerate() {
@@ -87,6 +92,23 @@ impl Chart<'_> {
             self.losses(paper, top + rows + at, (at, line, bins), (now.mono, span));
         }
         self.times(paper, top + rows + self.lines.len(), cells, (now, span), offset);
+    }
+
+    /// That nothing was answered, and why, where that is known.
+    fn no_answer(&self, paper: &mut Paper<'_>, (top, rows): (usize, usize)) {
+        let room = paper.width().saturating_sub(MARGIN + 1);
+        let y = top + rows.saturating_sub(self.lines.len()) / 2;
+        if self.lines.iter().all(|line| line.reason.is_none()) {
+            paper.text(MARGIN + 1, y, "no answer yet", Role::Dim);
+            return;
+        }
+        for (number, line) in self.lines.iter().enumerate().take(rows) {
+            let reason = line.reason.as_deref().unwrap_or("no answer yet");
+            let text = if self.letters { format!("{} {reason}", letter(number)) } else { reason.to_owned() };
+            let role = if line.reason.is_some() { Role::Loss } else { Role::Dim };
+            let text = text::cut(&text, room, paper.look.glyphs.ellipsis);
+            paper.text(MARGIN + 1, y + number, &text, role);
+        }
     }
 
     /// Draws one line, and gives the row of its end.
@@ -188,9 +210,6 @@ fn frame(paper: &mut Paper<'_>, (top, rows): (usize, usize), axis: Option<&Axis>
     for (row, delay) in axis.map(Axis::labels).unwrap_or_default() {
         paper.text(0, top + row, &text::right(&delay, MARGIN - 1), Role::Dim);
         paper.over(MARGIN - 1, top + row, glyphs.tick, Role::Dim, false);
-    }
-    if axis.is_none() && rows > 0 {
-        paper.text(MARGIN + 1, top + rows / 2, "no answer yet", Role::Dim);
     }
 }
 

@@ -107,7 +107,7 @@ impl PathView {
         let changes = model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id);
         let marks = changes.filter_map(|(at, change)| Some((at.mono, table::mark(glyphs, &change.kind)?)));
         let chart = Chart {
-            lines: &[Line { history: &hop.history, refused: None, limits: row.persists == Some(false) }],
+            lines: &[Line { history: &hop.history, refused: None, limits: row.persists == Some(false), reason: None }],
             letters: false,
             window: (self.ui.common.window, self.ui.common.shift),
             log: self.ui.common.log,

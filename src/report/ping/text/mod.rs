@@ -20,7 +20,8 @@ use service::SILENCE;
 pub(in crate::report) use summary::{interim, interims};
 
 use crate::engine::outcome::{MethodKind, NotSent, Outcome, ProbeEvent, State, Subject, SubjectId};
-use crate::ping::{Event, Summary};
+use crate::ping::{Event, Summary, is_failure};
+use crate::report::words::reason::Reason;
 use crate::report::words::zone::Zone;
 use crate::report::{Sink, Streams, escape};
 use crate::types::{Family, WallTime};
@@ -114,6 +115,8 @@ pub struct PingText {
     silence_explained: bool,
     /// The newest probe that was not sent and has no line yet, and how many there are.
     unreported: HashMap<SubjectId, (ProbeEvent, u64)>,
+    /// Why the newest probe without a reply has none, where probes have no lines.
+    reasons: HashMap<SubjectId, Reason>,
 }
 
 impl PingText {
@@ -126,6 +129,7 @@ impl PingText {
             dots: Dots::default(),
             silence_explained: false,
             unreported: HashMap::new(),
+            reasons: HashMap::new(),
         }
     }
 
@@ -133,7 +137,8 @@ impl PingText {
         if let Some((event, count)) = self.unreported.remove(&summary.subject.id) {
             self.not_sent(&event, count, streams.talk)?;
         }
-        summary::write(&self.options, summary, streams)?;
+        let reason = self.reasons.remove(&summary.subject.id);
+        summary::write(&self.options, (summary, reason.as_ref()), streams)?;
         let silent = summary.subject.method == MethodKind::Udp && summary.state == Some(State::NoAnswer);
         if silent && !self.silence_explained {
             self.silence_explained = true;
@@ -252,6 +257,10 @@ impl Sink<Event> for PingText {
             Event::Probe(event) if options.flood && !options.quiet => {
                 self.dots.change(event, streams.data)?;
                 if matches!(event.outcome, Outcome::Reply(_)) { self.bell(streams.data) } else { Ok(()) }
+            }
+            Event::Probe(event) if options.quiet && is_failure(event) => {
+                self.reasons.extend(Reason::of(event).map(|reason| (event.subject.id, reason)));
+                Ok(())
             }
             Event::Probe(event) if !options.quiet => {
                 if let Outcome::NotSent(failed) = event.outcome {

@@ -9,16 +9,24 @@ use crate::ping::{Interim, ReflectionStats, Summary};
 use crate::report::ping::entries::Signed;
 use crate::report::ping::text::PingTextOptions;
 use crate::report::words::number::{Millis, general};
+use crate::report::words::reason::Reason;
 use crate::report::words::zone::Zone;
 use crate::report::{Streams, escape};
 use crate::types::HostPort;
 
 /// The summary block on stdout, and with `-v` further figures on stderr.
-pub(super) fn write(options: &PingTextOptions, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
+pub(super) fn write(
+    options: &PingTextOptions,
+    (summary, reason): (&Summary, Option<&Reason>),
+    streams: &mut Streams<'_>,
+) -> io::Result<()> {
     let subject = &summary.subject;
     // One target that does not exist has its message, and nothing to sum up.
     if subject.address.is_some() || options.several || subject.method == MethodKind::Unix {
         block(options, summary, streams.data)?;
+        if let Some(reason) = reason {
+            writeln!(streams.data, "last error: {reason}")?;
+        }
     }
     if options.verbose { verbose(options, summary, streams.talk) } else { Ok(()) }
 }

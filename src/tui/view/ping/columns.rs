@@ -85,7 +85,9 @@ impl Column {
         let value = match self {
             Loss => observed.loss_pct().map(text::percent),
             Sent => Some(observed.decided().to_string()),
-            Last if observed.is_losing() => Some("lost".to_owned()),
+            Last if observed.is_losing() || observed.is_refused() => {
+                Some(series.reason().map_or_else(|| "lost".to_owned(), |reason| reason.mark().to_owned()))
+            }
             Last => observed.last.map(|rtt| text::millis(rtt.as_nanos() as f64)),
             Min => delay(|stats| stats.min),
             Median => delay(|stats| stats.median),
@@ -146,6 +148,14 @@ impl Layout {
     /// Where the figures end.
     pub fn figures_end(&self) -> usize {
         BEFORE_NAME + self.name + self.columns.iter().map(|column| column.width()).sum::<usize>()
+    }
+
+    /// The columns of delays, from where to where.
+    pub fn delays(&self) -> Option<(usize, usize)> {
+        let is_delay = |column: &Column| matches!(column, Last | Min | Median | P95 | Max | Jitter);
+        let first = self.places().find(|(column, _)| is_delay(column))?.1;
+        let last = self.places().filter(|(column, _)| is_delay(column)).last()?;
+        Some((first, last.1 + last.0.width()))
     }
 
     /// Where the strip begins.

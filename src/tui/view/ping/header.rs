@@ -50,16 +50,23 @@ pub fn draw(
 /// Whether the only target is there, and what it lost.
 fn one_target(paper: &mut Paper<'_>, x: usize, one: &SeriesModel, now: Now, offset: LocalOffset) {
     let observed = &one.observed;
+    let reason = one.reason().map(|reason| reason.to_string());
+    let refused = reason.as_ref().filter(|_| observed.is_refused()).cloned();
+    let reason = reason.map(|reason| format!(", {reason}")).unwrap_or_default();
     let (state, role) = match one.presence {
-        _ if observed.is_refused() => ("refused".to_owned(), Role::Loss),
-        Presence::Up(since) => (format!("up since {}", clock(since, offset)), Role::Ok),
-        Presence::Down(since) => (format!("DOWN since {}", clock(since, offset)), Role::Loss),
-        Presence::Unknown => ("no answer yet".to_owned(), Role::Dim),
+        _ if refused.is_some() => (refused.unwrap_or_default(), Role::Loss),
+        Presence::Up(since) => (format!("up since {}{reason}", clock(since, offset)), Role::Ok),
+        Presence::Down(since) => (format!("DOWN since {}{reason}", clock(since, offset)), Role::Loss),
+        Presence::Unknown => (format!("no answer yet{reason}"), Role::Dim),
     };
-    let x = paper.text(x, 1, &state, role) + 3;
+    let state = text::cut(&state, paper.width().saturating_sub(x), paper.look.glyphs.ellipsis);
+    let mut x = paper.text(x, 1, &state, role) + 3;
     let decided = observed.decided();
     if decided == 0 {
         return;
+    }
+    if observed.refused > 0 {
+        x = paper.text(x, 1, &format!("refused {} of {decided}", observed.refused), Role::Loss) + 3;
     }
     let (lost, role) = (observed.lost, if observed.lost > 0 { Role::Loss } else { Role::Ok });
     let share = observed.loss_pct().map(text::percent).unwrap_or_default();

@@ -98,13 +98,13 @@ impl PingView {
     fn events(&self, paper: &mut Paper<'_>, (top, bottom): (usize, usize), model: &PingModel) {
         let offset = self.options.offset;
         let items = model.changes.iter().rev().map(|change| {
-            let (sentence, role) = match change.kind {
-                SeriesChangeKind::Presence(outage @ PresenceChange::Outage { .. }) => {
-                    (presence_sentence(&outage, offset), Role::Loss)
+            let (sentence, role) = match &change.kind {
+                SeriesChangeKind::Presence(presence) => {
+                    let is_outage = matches!(presence.kind, PresenceChange::Outage { .. });
+                    (presence_sentence(presence, offset), if is_outage { Role::Loss } else { Role::Change })
                 }
-                SeriesChangeKind::Presence(presence) => (presence_sentence(&presence, offset), Role::Change),
-                SeriesChangeKind::NotSent(error) => (not_sent_sentence(error), Role::Loss),
-                SeriesChangeKind::ClockStepped(by) => (clock_stepped_sentence(by), Role::Plain),
+                SeriesChangeKind::NotSent(error) => (not_sent_sentence(*error), Role::Loss),
+                SeriesChangeKind::ClockStepped(by) => (clock_stepped_sentence(*by), Role::Plain),
             };
             let sentence = match change.subject.as_ref().filter(|_| model.series.len() > 1) {
                 None => sentence,
@@ -120,7 +120,8 @@ impl PingView {
 }
 
 fn line(series: &SeriesModel) -> Line<'_> {
-    Line { history: &series.history, refused: Some(&series.refused), limits: false }
+    let reason = series.reason().map(|reason| reason.to_string());
+    Line { history: &series.history, refused: Some(&series.refused), limits: false, reason }
 }
 
 /// The view of `rping --contrast --live`: a row for each way to probe one target.

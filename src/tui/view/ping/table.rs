@@ -11,6 +11,9 @@ use crate::tui::view::strip::{self, Scale, Span};
 use crate::tui::view::table::{marks, scrolled, ticks, window};
 use crate::types::Instant;
 
+/// In fewer cells words say nothing.
+const WORDS_LEAST: usize = 15;
+
 /// What rows have beside their figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
@@ -78,14 +81,30 @@ fn heading(paper: &mut Paper<'_>, y: usize, layout: &Layout, model: &PingModel, 
 
 fn figures(paper: &mut Paper<'_>, y: usize, series: &SeriesModel, layout: &Layout, now: Instant) {
     let stats = series.observed.rtt();
+    // Where there are no delays there is room to say why.
+    let reason = series.reason().filter(|_| stats.is_none());
+    let in_words = layout.delays().filter(|_| reason.is_some());
     for (column, x) in layout.places() {
+        if in_words.is_some_and(|(from, to)| (from..to).contains(&x)) {
+            continue;
+        }
         let value = column.value(series, stats.as_ref(), now);
         let loses = match column {
             Column::Loss => series.observed.lost > 0,
-            Column::Last => series.observed.is_losing(),
+            Column::Last => series.observed.is_losing() || series.observed.is_refused(),
             _ => false,
         };
         paper.text(x, y, &column.aligned(&value), if loses { Role::Loss } else { Role::Plain });
+    }
+    if let Some((reason, (from, to))) = reason.zip(in_words) {
+        let (whole, room, ellipsis) = (reason.to_string(), to - from - 1, paper.look.glyphs.ellipsis);
+        let words = match reason.by {
+            _ if text::width(&whole) <= room => whole,
+            _ if room < WORDS_LEAST => text::right(reason.mark(), room),
+            Some(_) => text::shortened(&reason.in_brief(), room, ellipsis),
+            None => text::cut(&whole, room, ellipsis),
+        };
+        paper.text(from + 1, y, &words, Role::Loss);
     }
 }
 

@@ -64,6 +64,7 @@ fn cell(paper: &Paper<'_>, series: &SeriesModel, fastest: u64) -> (char, Role) {
     let (glyphs, observed) = (paper.look.glyphs, &series.observed);
     match observed.last {
         _ if observed.is_refused() => (REFUSED, Role::Loss),
+        None if observed.failure.newest().is_some() => (glyphs.lost, Role::Loss),
         None => (glyphs.silent, Role::Silent),
         Some(_) if matches!(series.presence, Presence::Down(_)) => (glyphs.lost, Role::Loss),
         Some(_) if observed.is_losing() => ('1', Role::Loss),
