@@ -64,24 +64,65 @@ pub struct Rare {
 /// from it: most of a sweep's targets never get more.
 #[derive(Clone, Copy, Debug)]
 struct Seat {
-    /// Number of its first probe; smaller ones belong to an earlier target in the same slot. 0: the slot is free.
+    /// Number of its first probe; smaller ones belong to an earlier target in the same slot.
     first: u64,
     /// When that was sent.
     began: Instant,
+    rest: Rest,
+}
+
+/// The rest of a [`Seat`].
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    /// Of a free slot, the next free one or `NONE`.
+    Free(u32),
+    /// Nothing has come from it.
+    Silent(Silent),
+    /// Index into `known`.
+    Known(u32),
+}
+
+/// A target that nothing has come from, and that is probed again only after its last probe was lost.
+#[derive(Clone, Copy, Debug)]
+struct Silent {
     address: Ipv4Addr,
     /// 0: none.
     port: u16,
-    /// Index into `known`, which holds the rest; `NONE`: nothing has come from it. Of a free slot, the next free one or `NONE`.
-    known: u32,
+    /// Probes ordered.
     ordered: u8,
-    open: u8,
-    sent: u8,
-    lost: u8,
+    newest: Newest,
+}
+
+/// The state of the probe to a [`Silent`] target that was ordered last. Those before it are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newest {
+    Ordered,
+    Sent,
+    Lost,
 }
 
 impl Seat {
+    fn is_taken(&self) -> bool {
+        !matches!(self.rest, Rest::Free(_))
+    }
+}
+
+impl Silent {
     fn endpoint(&self) -> IpEndpoint {
         IpEndpoint::from_address(self.address.into()).with_port(self.port)
+    }
+
+    /// Probes ordered and not closed.
+    fn open(&self) -> u32 {
+        (self.newest != Newest::Lost).into()
+    }
+
+    fn sent(&self) -> u32 {
+        u32::from(self.ordered) - u32::from(self.newest == Newest::Ordered)
+    }
+
+    fn lost(&self) -> u32 {
+        u32::from(self.ordered) - self.open()
     }
 }
 
@@ -161,13 +202,11 @@ impl ActiveTargets {
             IpEndpoint { address: IpAddr::V4(address), zone: None, .. } => (address, self.until_answered),
             _ => (Ipv4Addr::UNSPECIFIED, false),
         };
-        let known = NONE;
-        let port = endpoint.port_number();
-        let seat = Seat { first, began: now, address, port, known, ordered: 0, open: 0, sent: 0, lost: 0 };
-        let slot = self.take(seat);
+        let silent = Silent { address, port: endpoint.port_number(), ordered: 0, newest: Newest::Lost };
+        let slot = self.take(Seat { first, began: now, rest: Rest::Silent(silent) });
         if !fits || name.is_some() {
             let name = name.map_or(NONE, |name| self.names.insert(name));
-            self.know(slot, ActiveTarget { name, ..ActiveTarget::silent(endpoint, &seat) });
+            self.know(slot, ActiveTarget { name, endpoint, ..ActiveTarget::from(silent) });
         }
         if self.per_target > 0 {
             let cells = self.seats.len() * self.per_target;
@@ -179,8 +218,9 @@ impl ActiveTargets {
 
     /// The slot of a new seat.
     fn take(&mut self, seat: Seat) -> u32 {
-        if let Some(free) = self.seats.get_mut(self.free as usize) {
-            let next = std::mem::replace(free, seat).known;
+        if let Some(free) = self.seats.get_mut(self.free as usize)
+            && let Rest::Free(next) = std::mem::replace(free, seat).rest
+        {
             return std::mem::replace(&mut self.free, next);
         }
         self.seats.push(seat);
@@ -188,15 +228,17 @@ impl ActiveTargets {
         (self.seats.len() - 1) as u32
     }
 
-    fn know(&mut self, slot: u32, target: ActiveTarget) {
+    /// From now on there is more to know about the target in this slot; returns where that is.
+    fn know(&mut self, slot: u32, target: ActiveTarget) -> u32 {
         let known = self.known.insert(target);
         if let Some(seat) = self.seats.get_mut(slot as usize) {
-            seat.known = known;
+            seat.rest = Rest::Known(known);
         }
+        known
     }
 
     fn seat(&mut self, slot: u32, number: u64) -> Option<&mut Seat> {
-        self.seats.get_mut(slot as usize).filter(|seat| seat.first != 0 && seat.first <= number)
+        self.seats.get_mut(slot as usize).filter(|seat| seat.is_taken() && seat.first <= number)
     }
 
     /// Whether the probe with this number belongs to the target in this slot.
@@ -206,37 +248,35 @@ impl ActiveTargets {
 
     /// The target in this slot, if the probe with this number belongs to it. From now on there is more to know about it.
     pub fn of_probe(&mut self, slot: u32, number: u64) -> Option<&mut ActiveTarget> {
-        let seat = *self.seat(slot, number)?;
-        if seat.known != NONE {
-            return self.known.get_mut(seat.known);
-        }
-        self.know(slot, ActiveTarget::silent(seat.endpoint(), &seat));
-        let known = self.seats.get(slot as usize)?.known;
+        let known = match self.seat(slot, number)?.rest {
+            Rest::Known(known) => known,
+            Rest::Silent(silent) => self.know(slot, silent.into()),
+            Rest::Free(_) => return None,
+        };
         self.known.get_mut(known)
     }
 
     /// How far the target is that the probe with this number belongs to.
     pub fn progress(&mut self, slot: u32, number: u64) -> Option<Progress> {
-        let seat = *self.seat(slot, number)?;
-        Some(match self.known.get(seat.known) {
-            Some(target) => {
-                let &ActiveTarget { endpoint, ordered, open, .. } = target;
-                Progress { endpoint, first: seat.first, ordered, open }
+        let &mut Seat { first, rest, .. } = self.seat(slot, number)?;
+        match rest {
+            Rest::Known(known) => {
+                let &ActiveTarget { endpoint, ordered, open, .. } = self.known.get(known)?;
+                Some(Progress { endpoint, first, ordered, open })
             }
-            None => Progress {
-                endpoint: seat.endpoint(),
-                first: seat.first,
-                ordered: seat.ordered.into(),
-                open: seat.open.into(),
-            },
-        })
+            Rest::Silent(silent) => {
+                let (endpoint, ordered, open) = (silent.endpoint(), silent.ordered.into(), silent.open());
+                Some(Progress { endpoint, first, ordered, open })
+            }
+            Rest::Free(_) => None,
+        }
     }
 
     /// Another probe to it was ordered.
     pub fn ordered(&mut self, slot: u32, number: u64) {
         let Some(seat) = self.seat(slot, number) else { return };
-        if seat.known == NONE {
-            (seat.ordered, seat.open) = (seat.ordered + 1, seat.open + 1);
+        if let Rest::Silent(silent) = &mut seat.rest {
+            (silent.ordered, silent.newest) = (silent.ordered + 1, Newest::Ordered);
         } else if let Some(target) = self.of_probe(slot, number) {
             (target.ordered, target.open) = (target.ordered + 1, target.open + 1);
         }
@@ -248,8 +288,8 @@ impl ActiveTargets {
         if seat.first == number {
             seat.began = at;
         }
-        if seat.known == NONE {
-            seat.sent += 1;
+        if let Rest::Silent(silent) = &mut seat.rest {
+            silent.newest = Newest::Sent;
         } else if let Some(target) = self.of_probe(slot, number) {
             target.sent += 1;
         }
@@ -257,19 +297,23 @@ impl ActiveTargets {
 
     /// Closes a lost probe to a target that nothing has come from; returns whether it was one.
     pub fn lost_silently(&mut self, slot: u32, number: u64) -> bool {
-        match self.seat(slot, number).filter(|seat| seat.known == NONE) {
-            Some(seat) => {
-                (seat.open, seat.lost) = (seat.open.saturating_sub(1), seat.lost + 1);
+        match self.seat(slot, number) {
+            Some(Seat { rest: Rest::Silent(silent), .. }) => {
+                silent.newest = Newest::Lost;
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
     /// Whether probes went to the target in this slot and nothing has come that is about them.
     pub fn is_silent(&self, slot: u32) -> bool {
-        let Some(seat) = self.seats.get(slot as usize).filter(|seat| seat.first != 0) else { return false };
-        let Some(target) = self.known.get(seat.known) else { return seat.sent > 0 };
+        let target = match self.seats.get(slot as usize).map(|seat| seat.rest) {
+            Some(Rest::Silent(silent)) => return silent.sent() > 0,
+            Some(Rest::Known(known)) => self.known.get(known),
+            Some(Rest::Free(_)) | None => None,
+        };
+        let Some(target) = target else { return false };
         let rare = self.rare.get(target.rare).copied().unwrap_or_default();
         let came = u64::from(target.received + target.refused) + rare.icmp_errors + rare.late;
         target.sent > 0 && came == 0
@@ -296,9 +340,10 @@ impl ActiveTargets {
     /// Frees the slot of a target that has ended.
     pub fn remove(&mut self, slot: u32) -> Option<Gone> {
         let target = *self.of_probe(slot, u64::MAX)?;
-        let began = self.seats.get(slot as usize)?.began;
-        let known = self.free(slot)?;
-        self.known.free(known);
+        let Seat { began, rest, .. } = self.free(slot)?;
+        if let Rest::Known(known) = rest {
+            self.known.free(known);
+        }
         let name = self.names.get_mut(target.name).map(std::mem::take);
         self.names.free(target.name);
         let rare = self.rare.get(target.rare).copied().unwrap_or_default();
@@ -308,39 +353,40 @@ impl ActiveTargets {
 
     /// The same for a target that all probes were lost to, if nothing else was ever known about it; returns whether it was one.
     pub fn remove_silent(&mut self, slot: u32) -> bool {
-        let silent = |seat: &&Seat| seat.first != 0 && seat.known == NONE && seat.lost > 0 && seat.lost == seat.sent;
-        self.seats.get(slot as usize).filter(silent).is_some() && self.free(slot).is_some()
+        let is_silent = match self.seats.get(slot as usize).map(|seat| seat.rest) {
+            Some(Rest::Silent(silent)) => silent.ordered > 0 && silent.newest == Newest::Lost,
+            _ => false,
+        };
+        is_silent && self.free(slot).is_some()
     }
 
-    /// Frees a seat; returns where the rest is.
-    fn free(&mut self, slot: u32) -> Option<u32> {
-        let seat = self.seats.get_mut(slot as usize).filter(|seat| seat.first != 0)?;
-        seat.first = 0;
-        let known = std::mem::replace(&mut seat.known, self.free);
+    /// Frees a seat; returns what it held.
+    fn free(&mut self, slot: u32) -> Option<Seat> {
+        let seat = self.seats.get_mut(slot as usize).filter(|seat| seat.is_taken())?;
+        let free = Seat { rest: Rest::Free(self.free), ..*seat };
         self.free = slot;
         self.count -= 1;
-        Some(known)
+        Some(std::mem::replace(seat, free))
     }
 
     /// Every slot that is taken.
     pub fn slots(&self) -> Vec<u32> {
-        let taken = self.seats.iter().zip(0..).filter(|(seat, _)| seat.first != 0);
+        let taken = self.seats.iter().zip(0..).filter(|(seat, _)| seat.is_taken());
         taken.map(|(_, slot)| slot).collect()
     }
 }
 
-impl ActiveTarget {
-    /// A target that nothing has come from.
-    fn silent(endpoint: IpEndpoint, seat: &Seat) -> ActiveTarget {
-        let lost = seat.lost.into();
+impl From<Silent> for ActiveTarget {
+    fn from(silent: Silent) -> ActiveTarget {
+        let lost = silent.lost();
         ActiveTarget {
-            endpoint,
+            endpoint: silent.endpoint(),
             name: NONE,
             rare: NONE,
             rtt: Brief::default(),
-            ordered: seat.ordered.into(),
-            open: seat.open.into(),
-            sent: seat.sent.into(),
+            ordered: silent.ordered.into(),
+            open: silent.open(),
+            sent: silent.sent(),
             received: 0,
             refused: 0,
             lost,
@@ -359,8 +405,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_target_with_its_probe_takes_48_octets_and_an_answer_little_more() {
-        assert_eq!((size_of::<Seat>(), size_of::<Probe>(), size_of::<ActiveTarget>()), (32, 16, 112));
+    fn a_silent_target_with_its_probe_takes_36_octets_and_an_answer_little_more() {
+        assert_eq!((size_of::<Seat>(), size_of::<Probe>(), size_of::<ActiveTarget>()), (24, 12, 112));
     }
 
     #[test]
@@ -369,11 +415,13 @@ mod tests {
         let mut targets = ActiveTargets::new(0, true);
         let slot = targets.insert(endpoint, None, 5, Instant::ZERO);
         let at = Instant::from_nanos(9);
-        for number in [5, 8] {
-            targets.ordered(slot, number);
-            targets.sent(slot, number, at);
-        }
-        assert!(targets.lost_silently(slot, 5) && !targets.remove_silent(slot), "one is still open");
+        targets.ordered(slot, 5);
+        targets.sent(slot, 5, at);
+        assert!(targets.lost_silently(slot, 5));
+        targets.ordered(slot, 8);
+        assert!(!targets.remove_silent(slot), "another is to be sent");
+        targets.sent(slot, 8, Instant::from_nanos(10));
+        assert!(!targets.remove_silent(slot), "and is open");
         targets.rare(slot).unwrap().late = 1;
         assert!(!targets.lost_silently(slot, 8));
         let Gone { target, began, rare, .. } = targets.remove(slot).unwrap();

@@ -47,11 +47,34 @@ impl CompactStamp {
     }
 }
 
-/// One probe: 16 octets, and more where a reply has come or the kernel has stamped it.
+/// The clocks when a call sent several probes.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// Number of the first probe that it is for.
+    from: u64,
+    mono: u64,
+    wall: u64,
+}
+
+impl Reading {
+    /// The clocks `after` nanoseconds later.
+    fn later(&self, after: u32) -> CompactStamp {
+        let after = u64::from(after);
+        CompactStamp { mono: self.mono.saturating_add(after), wall: self.wall.saturating_add(after), kernel: 0 }
+    }
+
+    /// How many nanoseconds later `stamp` is; `None` if it is much later, or the clocks do not stand to each other as here.
+    fn until(&self, stamp: &CompactStamp) -> Option<u32> {
+        let after = u32::try_from(stamp.mono.checked_sub(self.mono)?).ok()?;
+        (stamp.wall == self.later(after).wall).then_some(after)
+    }
+}
+
+/// One probe: 12 octets, and more where a reply has come or the kernel has stamped it.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
-    /// When it was sent, by the monotonic clock; or, if it has stamps, where they are.
-    sent: u64,
+    /// When it was sent, in nanoseconds after the [`Reading`] for it; or, if it has stamps, where they are.
+    sent: u32,
     /// Its index among the probes of its target, from 0.
     pub attempt: u32,
     /// The slot of its target, whose number has three octets, in native order.
@@ -105,8 +128,7 @@ impl Probe {
 
     /// Where its stamps are, or `NONE`.
     fn stamps(&self) -> u32 {
-        // Their number is that of a slot.
-        if self.flags & STAMPED != 0 { self.sent as u32 } else { NONE }
+        if self.flags & STAMPED != 0 { self.sent } else { NONE }
     }
 }
 
@@ -123,8 +145,8 @@ pub struct InFlight {
     probes: Chunks<Probe>,
     /// Number of the first in `probes`.
     base: u64,
-    /// How far the wall clock is ahead of the monotonic one, from the number of a probe on. Probes of one call share it.
-    ahead: VecDeque<(u64, u64)>,
+    /// In order of their probes. Those of one call share a reading.
+    readings: VecDeque<Reading>,
     stamps: Slab<Stamps>,
     waits: Vec<Duration>,
     /// For each wait, the numbers of the probes sent, in order of sending and so of their deadlines. None is older than `base`.
@@ -143,7 +165,7 @@ impl InFlight {
         InFlight {
             probes: Chunks::new(),
             base: 1,
-            ahead: VecDeque::new(),
+            readings: VecDeque::new(),
             stamps: Slab::new(),
             waits,
             timers,
@@ -189,17 +211,18 @@ impl InFlight {
     /// Records when a probe was sent; called again when the kernel's stamp is known.
     pub fn set_sent(&mut self, number: u64, stamp: &Stamp) {
         let sent = CompactStamp::of(stamp);
-        let ahead = sent.wall.wrapping_sub(sent.mono);
-        if self.ahead.back().is_none_or(|&(from, last)| from < number && last != ahead) {
-            self.ahead.push_back((number, ahead));
+        if self.readings.back().is_none_or(|last| last.from < number && last.until(&sent).is_none()) {
+            let CompactStamp { mono, wall, .. } = sent;
+            self.readings.push_back(Reading { from: number, mono, wall });
         }
-        let all = sent.kernel == 0 && self.ahead_at(number) == ahead;
-        let Some(probe) = self.get_mut(number) else { return };
-        if probe.stamps() == NONE {
-            probe.sent = sent.mono;
-        }
-        if !all && let Some(stamps) = self.stamps_mut(number) {
-            stamps.sent = sent;
+        let after = self.reading(number).filter(|_| sent.kernel == 0).and_then(|reading| reading.until(&sent));
+        match (after, self.get_mut(number)) {
+            (Some(after), Some(probe)) if probe.stamps() == NONE => probe.sent = after,
+            _ => {
+                if let Some(stamps) = self.stamps_mut(number) {
+                    stamps.sent = sent;
+                }
+            }
         }
     }
 
@@ -212,16 +235,20 @@ impl InFlight {
 
     /// When a probe was sent, and when its reply arrived.
     pub fn stamps(&self, number: u64) -> Option<(Stamp, Stamp)> {
-        let probe = self.get(number)?;
-        let Stamps { sent, arrived } = match self.stamps.get(probe.stamps()) {
-            Some(stamps) => *stamps,
-            None => Stamps { sent: self.plain(number, probe), arrived: CompactStamp::default() },
-        };
+        let (sent, arrived) = self.compact(number)?;
         Some((sent.stamp(), arrived.stamp()))
     }
 
+    fn compact(&self, number: u64) -> Option<(CompactStamp, CompactStamp)> {
+        let probe = self.get(number)?;
+        Some(match self.stamps.get(probe.stamps()) {
+            Some(stamps) => (stamps.sent, stamps.arrived),
+            None => (self.plain(number, probe), CompactStamp::default()),
+        })
+    }
+
     fn plain(&self, number: u64, probe: &Probe) -> CompactStamp {
-        CompactStamp { mono: probe.sent, wall: probe.sent.wrapping_add(self.ahead_at(number)), kernel: 0 }
+        self.reading(number).map_or(CompactStamp::default(), |reading| reading.later(probe.sent))
     }
 
     fn stamps_mut(&mut self, number: u64) -> Option<&mut Stamps> {
@@ -231,18 +258,22 @@ impl InFlight {
         }
         let at = self.stamps.insert(Stamps { sent: self.plain(number, &probe), ..Stamps::default() });
         let probe = self.get_mut(number)?;
-        probe.sent = at.into();
+        probe.sent = at;
         probe.flags |= STAMPED;
         self.stamps.get_mut(at)
     }
 
-    fn ahead_at(&self, number: u64) -> u64 {
-        // Mostly it is the newest that is asked about.
-        if let Some(&(_, ahead)) = self.ahead.back().filter(|(from, _)| *from <= number) {
-            return ahead;
+    /// The reading for a probe.
+    fn reading(&self, number: u64) -> Option<&Reading> {
+        // Mostly it is the newest that is asked about, or the oldest.
+        if let Some(newest) = self.readings.back().filter(|reading| reading.from <= number) {
+            return Some(newest);
         }
-        let next = self.ahead.partition_point(|&(from, _)| from <= number);
-        next.checked_sub(1).and_then(|at| self.ahead.get(at)).map_or(0, |&(_, ahead)| ahead)
+        if self.readings.get(1).is_some_and(|second| second.from > number) {
+            return self.readings.front().filter(|first| first.from <= number);
+        }
+        let next = self.readings.partition_point(|reading| reading.from <= number);
+        self.readings.get(next.checked_sub(1)?)
     }
 
     /// The wait of this attempt.
@@ -286,8 +317,8 @@ impl InFlight {
         for timers in &mut self.timers {
             timers.forget_before(self.base);
         }
-        while self.ahead.get(1).is_some_and(|&(from, _)| from <= self.base) {
-            self.ahead.pop_front();
+        while self.readings.get(1).is_some_and(|second| second.from <= self.base) {
+            self.readings.pop_front();
         }
     }
 
@@ -298,9 +329,8 @@ impl InFlight {
     /// The earliest end of each wait.
     fn ends(&self) -> impl Iterator<Item = (Instant, usize)> {
         self.timers.iter().zip(&self.waits).enumerate().filter_map(|(level, (timers, &wait))| {
-            let probe = self.get(timers.first()?)?;
-            let sent = self.stamps.get(probe.stamps()).map_or(probe.sent, |stamps| stamps.sent.mono);
-            Some((Instant::from_nanos(sent) + wait, level))
+            let (sent, _) = self.compact(timers.first()?)?;
+            Some((Instant::from_nanos(sent.mono) + wait, level))
         })
     }
 }
@@ -357,8 +387,8 @@ mod tests {
     #[test]
     fn stamps_come_back_as_they_were_recorded() {
         let mut probes = InFlight::new(vec![Duration::from_secs(1)], 0);
-        let sent = [(10, 1010, None), (20, 1020, None), (30, 1033, None), (40, 1043, None), (50, 1049, None)];
-        let sent = sent.map(|(mono, wall, kernel)| stamp(mono, wall, kernel));
+        let sent = [(10, 1010), (20, 1020), (30, 1033), (40, 1043), (50, 1049), (5_000_000_050, 5_000_001_049)];
+        let sent = sent.map(|(mono, wall)| stamp(mono, wall, None));
         let numbers = sent.each_ref().map(|sent| {
             let number = probes.order(0, 0);
             probes.set_sent(number, sent);
@@ -371,14 +401,14 @@ mod tests {
         probes.set_sent(numbers[2], &other);
         let arrived = stamp(90, 1090, Some(1080));
         probes.set_reply(numbers[3], &arrived);
-        let expected = [sent[0], late, other, sent[3], sent[4]];
+        let expected = [sent[0], late, other, sent[3], sent[4], sent[5]];
         assert_eq!(numbers.map(|number| probes.stamps(number).unwrap().0), expected);
         assert_eq!(probes.stamps(numbers[3]).unwrap().1, arrived);
         for number in &numbers[..3] {
             probes.get_mut(*number).unwrap().close();
         }
         probes.trim();
-        assert_eq!(probes.stamps(numbers[4]).unwrap().0, sent[4]);
+        assert_eq!([4, 5].map(|n| probes.stamps(numbers[n]).unwrap().0), [sent[4], sent[5]]);
     }
 
     #[test]
