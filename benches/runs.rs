@@ -79,11 +79,12 @@ fn open(network: &Network, addresses: &[IpAddr]) -> (OpenedLanes, Vec<Target>) {
     let lane = LanePlan { own_headers: true, ..LanePlan::new(Family::V4, Protocol::Icmp, SocketChoice::Raw) };
     let opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
     let lane: LaneId = *opened.lanes[0].as_ref().expect("the simulated kernel grants a raw socket");
-    let profile = *opened.channel.profile(lane);
+    let profile = Arc::new(*opened.channel.profile(lane));
     let target = |&address: &IpAddr| {
         let endpoint = IpEndpoint::from_address(address);
         let name = address.to_string();
-        let destination = Destination::Reachable { endpoint, source: Some(ip("192.0.2.1")), lane, profile };
+        let destination =
+            Destination::Reachable { endpoint, source: Some(ip("192.0.2.1")), lane, profile: Arc::clone(&profile) };
         Target { zone: None, target: name.clone().into(), name: name.into(), numeric: true, destination }
     };
     let targets = addresses.iter().map(target).collect();

@@ -78,7 +78,7 @@ pub fn target(profile: Profile, host: u8) -> Target {
             endpoint: IpEndpoint::from_address(address),
             source: Some(crate::address(profile.family, 1)),
             lane: LaneId::new(0),
-            profile,
+            profile: std::sync::Arc::new(profile),
         },
     }
 }

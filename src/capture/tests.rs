@@ -113,7 +113,7 @@ fn notice(tap: &mut Tap<Event>, profile: &Profile, (icmp, info): ((u8, u8), u32)
 }
 
 fn reply(number: u64, arrived: &Stamp, rtt: u64) -> Event {
-    let profile = profile(Family::V4, Protocol::Icmp, SocketKind::Dgram);
+    let profile = Arc::new(profile(Family::V4, Protocol::Icmp, SocketKind::Dgram));
     let endpoint = IpEndpoint::from_address(theirs(Family::V4));
     let target = Target {
         target: "host".into(),

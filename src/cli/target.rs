@@ -59,7 +59,7 @@ pub struct Lane {
     /// Its number.
     pub id: LaneId,
     /// What is special about it.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
     /// What was asked for.
     pub plan: LanePlan,
     source_for: SourceLookup,
@@ -89,7 +89,8 @@ impl Lanes {
         for (plan, result) in plans.iter().zip(&opened.lanes).filter(|(plan, _)| belongs(plan)) {
             match result {
                 Ok(id) => {
-                    let (profile, source_for) = (*opened.channel.profile(*id), Arc::clone(&opened.source_for));
+                    let (profile, source_for) =
+                        (Arc::new(*opened.channel.profile(*id)), Arc::clone(&opened.source_for));
                     lanes.open.push(Lane { id: *id, profile, plan: plan.clone(), source_for });
                 }
                 Err(refused) => lanes.refused.push(refused.clone()),
@@ -186,7 +187,7 @@ pub fn await_route(target: Target, lanes: &Lanes) -> Target {
     match target.destination {
         Destination::Unroutable { endpoint } => match lanes.get(endpoint.family()) {
             Ok(lane) => {
-                let (lane, profile) = (lane.id, lane.profile);
+                let (lane, profile) = (lane.id, Arc::clone(&lane.profile));
                 Target { destination: Destination::Reachable { endpoint, source: None, lane, profile }, ..target }
             }
             Err(_) => target,
@@ -250,7 +251,7 @@ fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Re
         Err(OsError::EACCES) if aim.broadcast => None,
         Err(error) => return Err(CliError::NoRoute(aim.host.to_owned(), error)),
     };
-    Ok(Destination::Reachable { endpoint, source, lane: lane.id, profile: lane.profile })
+    Ok(Destination::Reachable { endpoint, source, lane: lane.id, profile: Arc::clone(&lane.profile) })
 }
 
 /// Whether an IPv6 address means one host or group on each link (RFC 4291 §2.5.6, §2.7).

@@ -33,8 +33,8 @@ pub enum Destination {
         source: Option<IpAddr>,
         /// The lane that probes it.
         lane: LaneId,
-        /// That lane's profile.
-        profile: Profile,
+        /// That lane's profile, which its targets share.
+        profile: Arc<Profile>,
     },
     /// It is a local socket.
     Local {
@@ -42,8 +42,8 @@ pub enum Destination {
         path: Arc<Path>,
         /// The lane that probes it.
         lane: LaneId,
-        /// That lane's profile.
-        profile: Profile,
+        /// That lane's profile, which its targets share.
+        profile: Arc<Profile>,
     },
     /// It has an address, and no lane or route leads there: its summary says `unknown`.
     Unroutable {
@@ -52,4 +52,14 @@ pub enum Destination {
     },
     /// Its name has no address.
     Unresolved,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_takes_little_of_what_its_lane_has() {
+        assert_eq!(size_of::<Target>(), 112);
+    }
 }

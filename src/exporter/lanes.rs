@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::config::Module;
 use crate::channel::{
@@ -66,7 +67,7 @@ pub fn plan(rate: f64, marks: &BTreeSet<u32>) -> Vec<LanePlan> {
 
 /// The lanes of one prober.
 pub struct Lanes {
-    open: Vec<(Kind, LaneId, Profile)>,
+    open: Vec<(Kind, LaneId, Arc<Profile>)>,
     marks: BTreeSet<u32>,
     source_for: SourceLookup,
 }
@@ -76,9 +77,9 @@ impl Lanes {
     pub fn new(opened: &OpenedLanes, marks: &BTreeSet<u32>) -> Self {
         let open = kinds(marks).zip(&opened.lanes).filter_map(|(kind, lane)| {
             let lane = *lane.as_ref().ok()?;
-            Some((kind, lane, *opened.channel.profile(lane)))
+            Some((kind, lane, Arc::new(*opened.channel.profile(lane))))
         });
-        let source_for = std::sync::Arc::clone(&opened.source_for);
+        let source_for = Arc::clone(&opened.source_for);
         Lanes { open: open.collect(), marks: marks.clone(), source_for }
     }
 
@@ -104,9 +105,9 @@ impl Lanes {
 
     fn over(&self, wanted: Kind, text: &str, endpoint: IpEndpoint) -> Target {
         let destination = match self.open.iter().find(|(kind, ..)| *kind == wanted) {
-            Some(&(_, lane, profile)) => {
-                let source: Option<IpAddr> = (self.source_for)(lane, endpoint).ok();
-                Destination::Reachable { endpoint, source, lane, profile }
+            Some((_, lane, profile)) => {
+                let source: Option<IpAddr> = (self.source_for)(*lane, endpoint).ok();
+                Destination::Reachable { endpoint, source, lane: *lane, profile: Arc::clone(profile) }
             }
             None => Destination::Unroutable { endpoint },
         };

@@ -331,8 +331,12 @@ mod tests {
 
     fn target() -> Box<Target> {
         let endpoint = IpEndpoint::from_address([192, 0, 2, 1].into());
-        let destination =
-            Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: Profile::RAW_ICMP };
+        let destination = Destination::Reachable {
+            endpoint,
+            source: None,
+            lane: LaneId::new(0),
+            profile: Arc::new(Profile::RAW_ICMP),
+        };
         Box::new(Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination })
     }
 

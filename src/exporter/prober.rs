@@ -443,8 +443,12 @@ mod tests {
 
         fn add(&self, key: Key) {
             let endpoint = IpEndpoint::from_address([192, 0, 2, 1].into());
-            let destination =
-                Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: Profile::RAW_ICMP };
+            let destination = Destination::Reachable {
+                endpoint,
+                source: None,
+                lane: LaneId::new(0),
+                profile: Arc::new(Profile::RAW_ICMP),
+            };
             let target = Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination };
             let interval = Duration::from_secs(1);
             let spec = Arc::new(Spec { pace: Pace::Fixed(interval), ..Spec::default() });

@@ -1,5 +1,7 @@
 //! From a name to a target that a lane and a route lead to.
 
+use std::sync::Arc;
+
 use super::{Error, Request};
 use crate::channel::{LanePlan, OpenedLanes, Plan, SocketChoice};
 use crate::engine::{Destination, Target};
@@ -33,7 +35,7 @@ pub(super) fn place(request: &Request) -> Result<Placed, Error> {
         };
         match reachable {
             Ok((lane, source)) => {
-                let profile = *opened.channel.profile(lane);
+                let profile = Arc::new(*opened.channel.profile(lane));
                 let destination = Destination::Reachable { endpoint, source: Some(source), lane, profile };
                 let typed: Box<str> = request.target.as_str().into();
                 let target =

@@ -105,7 +105,7 @@ pub struct Resolve {
     /// The family that addresses must have.
     pub family: Option<Family>,
     /// The lane to addresses of each family.
-    pub lanes: Vec<(Family, LaneId, Profile)>,
+    pub lanes: Vec<(Family, LaneId, Arc<Profile>)>,
     /// The names.
     pub names: Vec<ResolvedName>,
 }

@@ -68,7 +68,9 @@ impl Ping {
     /// A target that comes while the run is on uses the lane that others of its family have.
     fn add_running(&mut self, now: Now, target: &str, endpoint: IpEndpoint) {
         let destination = match self.index.lane_of(endpoint.address) {
-            Some((lane, profile)) => Destination::Reachable { endpoint, source: None, lane, profile },
+            Some((lane, profile)) => {
+                Destination::Reachable { endpoint, source: None, lane, profile: Arc::new(profile) }
+            }
             None => Destination::Unroutable { endpoint },
         };
         let numeric = target.parse::<IpAddr>().is_ok();

@@ -1,6 +1,7 @@
 //! Names that are looked up again during a run: their addresses come and go.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::config::{Resolve, ResolvedName, Task};
 use super::event::Event;
@@ -93,7 +94,7 @@ impl Resolving {
 
 impl Resolve {
     /// The lane to addresses of a family.
-    pub(super) fn lane(&self, family: Family) -> Option<(LaneId, Profile)> {
-        self.lanes.iter().find(|(of, ..)| *of == family).map(|&(_, id, profile)| (id, profile))
+    pub(super) fn lane(&self, family: Family) -> Option<(LaneId, Arc<Profile>)> {
+        self.lanes.iter().find(|(of, ..)| *of == family).map(|(_, id, profile)| (*id, Arc::clone(profile)))
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn raw(exclusive: bool) -> Profile {
 /// The defaults of `rtrace` without names, for one target over a lane with this profile.
 pub(super) fn config(profile: Profile) -> Config {
     let endpoint = IpEndpoint::from_address(TARGET);
-    let destination = Destination::Reachable { endpoint, source: None, lane: LANE, profile };
+    let destination = Destination::Reachable { endpoint, source: None, lane: LANE, profile: Arc::new(profile) };
     Config {
         targets: vec![Target {
             zone: None,

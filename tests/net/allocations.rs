@@ -36,7 +36,7 @@ in_namespace! {
 fn flood(family: Family) -> (u64, u64) {
     let mut opened = net::open(&Plan { lanes: vec![icmp(family, SocketChoice::Raw)], names: false, ..Plan::default() })
         .expect("a channel");
-    let profile = *opened.channel.profile(LaneId::new(0));
+    let profile = Arc::new(*opened.channel.profile(LaneId::new(0)));
     let destination =
         Destination::Reachable { endpoint: loopback(family), source: None, lane: LaneId::new(0), profile };
     let target = Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination };

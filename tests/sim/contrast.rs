@@ -101,7 +101,7 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         let endpoint = IpEndpoint::from_address(address).with_port(port);
         let destination = match opened_lane {
             Ok(lane) => {
-                let profile = *opened.channel.profile(*lane);
+                let profile = Arc::new(*opened.channel.profile(*lane));
                 Destination::Reachable { endpoint, source: None, lane: *lane, profile }
             }
             Err(_) => Destination::Unroutable { endpoint },

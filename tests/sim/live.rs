@@ -109,7 +109,7 @@ fn run(
     let lane = LanePlan::new(Family::of(address), Protocol::Icmp, SocketChoice::Raw);
     let OpenedLanes { mut channel, lanes, .. } = network.open(&Plan { lanes: vec![lane], ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
-    let profile = *channel.profile(lane);
+    let profile = Arc::new(*channel.profile(lane));
     let endpoint = IpEndpoint { address, zone: None, port: None };
     let source = match address {
         IpAddr::V4(_) => ip("192.0.2.1"),

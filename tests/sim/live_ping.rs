@@ -69,7 +69,8 @@ fn run_by(
         let lane = *lanes[usize::from(address.is_ipv6())].as_ref().unwrap();
         let endpoint = IpEndpoint::from_address(address);
         let endpoint = if protocol == Protocol::Icmp { endpoint } else { endpoint.with_port(22) };
-        let destination = Destination::Reachable { endpoint, source: None, lane, profile: *channel.profile(lane) };
+        let destination =
+            Destination::Reachable { endpoint, source: None, lane, profile: Arc::new(*channel.profile(lane)) };
         let target = Target { zone: None, target: (*typed).into(), name: (*typed).into(), numeric: true, destination };
         Task { target, method: method.clone(), spec: Arc::clone(&spec) }
     };

@@ -66,7 +66,7 @@ fn ping_services_from(
         let lane = *opened.lanes[usize::from(address.is_ipv6())].as_ref().unwrap();
         let endpoint = IpEndpoint::from_address(address).with_port(port);
         let destination =
-            Destination::Reachable { endpoint, source: None, lane, profile: *opened.channel.profile(lane) };
+            Destination::Reachable { endpoint, source: None, lane, profile: Arc::new(*opened.channel.profile(lane)) };
         let target = Target { zone: None, target: typed.into(), name: typed.into(), numeric: true, destination };
         Task { target, method: method.clone(), spec: Arc::clone(&config.spec) }
     };
@@ -202,7 +202,7 @@ fn ping_over(network: &Network, send_stamps: SendStamps, targets: &[&str], confi
     let place = |address: IpAddr| {
         let family = usize::from(address.is_ipv6());
         let lane = *opened.lanes[family].as_ref().unwrap();
-        let profile = *opened.channel.profile(lane);
+        let profile = Arc::new(*opened.channel.profile(lane));
         Destination::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane, profile }
     };
     let target = |&typed: &&str| Target {

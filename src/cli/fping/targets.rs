@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::channel::OsError;
 use crate::cli::env::Env;
@@ -184,5 +185,5 @@ fn destination(endpoint: IpEndpoint, lane: &Lane, env: &Env<'_>) -> Destination 
     };
     let bound = || lane.plan.interface.as_deref().filter(|_| scoped).and_then(|name| (env.interface_index)(name));
     let endpoint = IpEndpoint { zone: endpoint.zone.or_else(bound), ..endpoint };
-    Destination::Reachable { endpoint, source: None, lane: lane.id, profile: lane.profile }
+    Destination::Reachable { endpoint, source: None, lane: lane.id, profile: Arc::clone(&lane.profile) }
 }

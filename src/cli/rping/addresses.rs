@@ -1,6 +1,7 @@
 //! `--all-addresses` and `--re-resolve`: the addresses of names as targets.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::channel::OpenedLanes;
 use crate::channel::Plan;
@@ -73,7 +74,7 @@ impl Rping<'_> {
             return Err(CliError::Refused("--re-resolve: no target is a name".to_owned()));
         }
         let lanes = Lanes::of(opened, &plan.lanes, |plan| local_choice(plan).is_none());
-        let lane = |family| lanes.get(family).ok().map(|lane| (family, lane.id, lane.profile));
+        let lane = |family| lanes.get(family).ok().map(|lane| (family, lane.id, Arc::clone(&lane.profile)));
         let name = |(aim, targets): &(Aim<'_>, Range<usize>)| ResolvedName {
             host: aim.host.into(),
             port: aim.port,

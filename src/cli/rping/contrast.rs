@@ -292,7 +292,12 @@ fn contender(candidate: Candidate, lanes: &Lanes, found: &Target) -> Contender {
             match lanes.get(endpoint.family()) {
                 Ok(lane) => {
                     socket = lane.profile.socket;
-                    Destination::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile }
+                    Destination::Reachable {
+                        endpoint,
+                        source: *source,
+                        lane: lane.id,
+                        profile: Arc::clone(&lane.profile),
+                    }
                 }
                 Err(why) => {
                     refused = why.and_then(|why| why.attempts.last().cloned());

@@ -162,9 +162,11 @@ impl<'a> TypedTarget<'a> {
         };
         let lane = lanes.first();
         let destination = match lane.zip(path) {
-            Some((lane, path)) => {
-                Destination::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile }
-            }
+            Some((lane, path)) => Destination::Local {
+                path: Arc::from(Path::new(path)),
+                lane: lane.id,
+                profile: Arc::clone(&lane.profile),
+            },
             None => Destination::Unresolved,
         };
         let error = lanes.refusal().filter(|_| lane.is_none()).map(|refused| CliError::NoLane(refused.clone()));

@@ -71,26 +71,28 @@ impl Rtrace<'_> {
         let check = |text: &str| self.aim(text).map(drop);
         let all = target::gather(words, self.args.targets_file.as_deref(), check, env)?;
         let Some(shard) = self.args.shard.chosen() else {
-            return self.trace(&all, packet_octets, env).map(|status| exit_status(status.status()));
+            return self.trace(all, packet_octets, env).map(|status| exit_status(status.status()));
         };
         let digest = ListDigest::new(None);
         all.iter().for_each(|text| digest.add(text));
         let texts = shard.of_all(all);
-        let status = match texts.as_slice() {
-            [] => RunStatus::new(0),
-            texts => self.trace(texts, packet_octets, env)?,
-        };
+        let status = if texts.is_empty() { RunStatus::new(0) } else { self.trace(texts, packet_octets, env)? };
         let part = digest.part("rtrace", shard, status.ended(), status.is_complete());
         self.args.output.format.close_part(&part, env)?;
         Ok(exit_status(status.status()))
     }
 
     /// Traces these targets.
-    fn trace(&self, texts: &[String], packet_octets: Option<usize>, env: &mut Env<'_>) -> Result<RunStatus, CliError> {
+    fn trace(
+        &self,
+        texts: Vec<String>,
+        packet_octets: Option<usize>,
+        env: &mut Env<'_>,
+    ) -> Result<RunStatus, CliError> {
         self.check_followed(texts.len())?;
         texts.iter().try_for_each(|text| self.aim(text).map(drop)).map_err(CliError::Refused)?;
-        // Of many targets they would be much memory; none is refused any more.
-        let aims = || texts.iter().map(|text| self.aim(text).unwrap_or_else(|_| Aim::host(text)));
+        // Of many targets they would be much memory.
+        let aims = || texts.iter().map(|text| self.checked_aim(text));
         let origins = self.origins()?;
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let mut pcap = Pcap::open(&self.args.record, self.program)?;
@@ -112,8 +114,10 @@ impl Rtrace<'_> {
         self.check_flow_lanes(&lanes)?;
         let forced = self.args.packet.family.forced();
         let names = names::look_up(aims().map(|aim| aim.host), forced, None, &mut opened, env)?;
-        let place = |aim: Aim<'_>, env: &Env<'_>| target::place(aim, &names, &lanes, env);
-        let targets = target::place_all(aims(), self.args.output.format.has_records(), self.program, env, place)?;
+        // Each text makes room for what becomes of it.
+        let place = |text: String, env: &Env<'_>| target::place(self.checked_aim(&text), &names, &lanes, env);
+        let targets =
+            target::place_all(texts.into_iter(), self.args.output.format.has_records(), self.program, env, place)?;
         if let Some(error) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
             return Err(error);
         }
@@ -131,7 +135,8 @@ impl Rtrace<'_> {
         let sink = self.sink(env.terminal, env.local_offset)?;
         let status = if self.watches() {
             let (cycles, interval) = self.cycles();
-            let shown = Shown { paths: subjects, targets: texts, post: opened.post.clone() };
+            let typed: Vec<String> = config.targets.iter().map(|target| target.target.to_string()).collect();
+            let shown = Shown { paths: subjects, targets: &typed, post: opened.post.clone() };
             let sink = self.live_sink(screen, sink, shown, env)?;
             let machine = Reporter::new(watch::Config { trace: config, cycles, interval, follow: self.follows() });
             drive_one(Worker { recorder, tap, ..Worker::new(opened, machine, sink, status) }, run, env)
@@ -178,6 +183,11 @@ impl Rtrace<'_> {
                 Err(format!("'{}' is {} addresses; a trace has one: name each", escape(text), range.count()))
             }
         }
+    }
+
+    /// The same for one that was not refused.
+    fn checked_aim<'a>(&self, text: &'a str) -> Aim<'a> {
+        self.aim(text).unwrap_or_else(|_| Aim::host(text))
     }
 
     /// Where the origins of addresses come from, if they are wanted.
@@ -340,7 +350,7 @@ impl Rtrace<'_> {
         let chosen = chosen_method(self.args);
         // Over raw sockets a probe is identified by its numbers, and the ports stay as they are.
         let raw = targets.iter().any(
-            |target| matches!(target.destination, Destination::Reachable { profile, .. } if profile.socket == SocketKind::Raw),
+            |target| matches!(&target.destination, Destination::Reachable { profile, .. } if profile.socket == SocketKind::Raw),
         );
         let ports = match (used, chosen) {
             (Protocol::Tcp, _) => Ports::Fixed(method.port.unwrap_or(TCP_PORT)),

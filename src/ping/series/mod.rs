@@ -230,11 +230,11 @@ impl Series {
     /// The route of its probes; `None` if it cannot be probed.
     pub(super) fn route(&self) -> Option<Route> {
         match &self.destination {
-            &Destination::Reachable { endpoint, source, lane, profile } => {
-                Some(Route { to: Endpoint::Ip(endpoint), from: source, lane, profile })
+            &Destination::Reachable { endpoint, source, lane, ref profile } => {
+                Some(Route { to: Endpoint::Ip(endpoint), from: source, lane, profile: **profile })
             }
-            &Destination::Local { ref path, lane, profile } => {
-                Some(Route { to: Endpoint::Unix(path.clone()), from: None, lane, profile })
+            &Destination::Local { ref path, lane, ref profile } => {
+                Some(Route { to: Endpoint::Unix(path.clone()), from: None, lane, profile: **profile })
             }
             Destination::Unroutable { .. } | Destination::Unresolved => None,
         }

@@ -37,8 +37,12 @@ struct Rig {
 impl Rig {
     fn new(change: impl FnOnce(&mut Config)) -> Self {
         let endpoint = IpEndpoint::from_address(TARGET.into());
-        let destination =
-            Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: Profile::RAW_ICMP };
+        let destination = Destination::Reachable {
+            endpoint,
+            source: None,
+            lane: LaneId::new(0),
+            profile: Arc::new(Profile::RAW_ICMP),
+        };
         let mut config = Config {
             spec: Arc::new(Spec {
                 pace: Pace::Fixed(Duration::from_millis(100)),

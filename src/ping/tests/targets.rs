@@ -46,7 +46,7 @@ fn after_the_last_number_subjects_get_the_first_that_is_free() {
 
 /// A run over a name with all its addresses.
 fn following() -> Rig {
-    let lanes = vec![(Family::V4, LaneId::new(0), Profile::RAW_ICMP)];
+    let lanes = vec![(Family::V4, LaneId::new(0), Arc::new(Profile::RAW_ICMP))];
     let names = vec![ResolvedName { host: "t".into(), port: None, targets: 0..1 }];
     Rig::new(|config| {
         config.resolve = Some(Resolve { every: Duration::from_secs(1), all: true, family: None, lanes, names });

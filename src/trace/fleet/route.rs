@@ -33,7 +33,7 @@ impl Route {
     }
 
     pub fn of(config: &Config, target: &Target, offset: u32) -> Option<Route> {
-        let Destination::Reachable { endpoint, source, lane, profile } = target.destination else { return None };
+        let Destination::Reachable { endpoint, source, lane, ref profile } = target.destination else { return None };
         let raw = profile.writes_header();
         let possible = match profile.protocol {
             Protocol::Icmp => true,
@@ -46,7 +46,7 @@ impl Route {
         possible.then_some(Route {
             target: endpoint,
             lane,
-            profile,
+            profile: **profile,
             source,
             checksum: flow::checksum(source, endpoint.address, profile.protocol, number),
             flow_label: if labelled { flow::label(source, endpoint.address, profile.protocol, number) } else { None },

@@ -239,6 +239,7 @@ fn run_over<M: Machine<Event = Event>>(
 
 /// Targets over this lane.
 fn placed(addresses: &[IpAddr], lane: LaneId, profile: Profile) -> Vec<Target> {
+    let profile = Arc::new(profile);
     let target = |&address: &IpAddr| Target {
         zone: None,
         target: address.to_string().into(),
@@ -248,7 +249,7 @@ fn placed(addresses: &[IpAddr], lane: LaneId, profile: Profile) -> Vec<Target> {
             endpoint: IpEndpoint::from_address(address),
             source: Some(source(address)),
             lane,
-            profile,
+            profile: Arc::clone(&profile),
         },
     };
     addresses.iter().map(target).collect()

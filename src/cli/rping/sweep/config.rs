@@ -119,7 +119,7 @@ impl Rping<'_> {
         Config {
             supply: part.supply,
             method: part.method,
-            routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: share(lane.profile) }).collect(),
+            routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: share(*lane.profile) }).collect(),
             zones: shared.zones.clone(),
             probes: sweep_plan.probes,
             wait: self.sweep_wait(),
