@@ -173,6 +173,7 @@ mod tests {
                 .zip(hops)
                 .map(|(ttl, &(received, lost))| ReportHop::counted(Ttl::new(ttl), received + lost, received))
                 .collect(),
+            findings: Vec::new(),
             path_changes: None,
             duration: 0,
             conditions: Vec::new(),
