@@ -425,6 +425,27 @@ fn a_loss_that_first_seems_to_begin_later_is_corrected_once_there_is_more_of_it(
 }
 
 #[test]
+fn a_loss_that_goes_on_evenly_is_one_event_and_stays_where_it_is() {
+    let events = |seed| {
+        let mut network = Network::new(seed);
+        let first = network.add(US, Node::router(ip("203.0.113.1")), after(1));
+        let lossy = after(1).outward(Direction::after(Duration::from_millis(1)).lose(0.12));
+        let second = network.add(first, Node::router(ip("203.0.113.2")), lossy);
+        network.add(second, Node::host(ip(TARGET)), after(1));
+        let is_loss = |kind: &ChangeKind| match kind {
+            ChangeKind::Finding { finding } | ChangeKind::FindingEnded { finding } => {
+                matches!(finding, Finding::Loss { .. })
+            }
+            _ => false,
+        };
+        changes(&network, 300).iter().filter(|(_, kind)| is_loss(kind)).count()
+    };
+    let counts: Vec<usize> = (1..=12).map(events).collect();
+    // It may first seem to begin later, and by chance to be over: an end and a beginning each.
+    assert!(counts.iter().sum::<usize>() <= 40 && counts.iter().all(|&count| (1..=7).contains(&count)), "{counts:?}");
+}
+
+#[test]
 fn findings_that_hold_show_their_newest_evidence_and_events_what_was_known_then() {
     let mut network = Network::new(2);
     let lossy = after(1).outward(Direction::after(Duration::from_millis(1)).lose(0.3));

@@ -19,13 +19,15 @@ const FEWEST: usize = 5;
 /// A finding ends when this many cycles in a row have not shown it: one that comes and goes is one.
 pub(in crate::trace::watch) const GONE: usize = 2 * CYCLES;
 
-/// A loss ends when the destination answers this many cycles in a row: the next one is another. One that has come back this often,
-/// each time within [`GONE`] cycles, is one that comes and goes.
+/// A loss ends when the destination answers this many cycles in a row, or as many more as chance seldom makes of it, and at most
+/// [`GONE`]: the next one is another. One that has come back this often, each time within [`GONE`] cycles, is one that comes and goes.
 const LOSS_OVER: usize = 10;
 const MOST_RETURNS: usize = 3;
 
 /// A router limits its answers if chance makes that as seldom as this.
 const ALPHA: f64 = 0.01;
+/// A loss is over if chance makes that as seldom as this: it is looked at after every cycle.
+const ALPHA_OVER: f64 = 0.001;
 
 /// The probes of a cycle, by TTL.
 pub(super) type CycleProbes = BTreeMap<u8, Arc<ProbeEvent>>;
@@ -36,9 +38,48 @@ pub(super) struct Findings {
     cycles: VecDeque<CycleProbes>,
     /// What holds, by its code and hop.
     held: BTreeMap<(&'static str, Option<Ttl>), Held>,
+    losses: Losses,
     /// How many cycles ago a loss ended, if that is not long, and how often it has come back.
     loss_over: Option<usize>,
     returns: usize,
+}
+
+/// Cycles that the destination did not answer, each within [`GONE`] of the one before.
+#[derive(Debug, Default)]
+struct Losses {
+    lost: usize,
+    /// From the first of them to the newest, and since.
+    during: usize,
+    since: usize,
+}
+
+impl Losses {
+    fn cycle(&mut self, answered: bool) {
+        if !answered {
+            *self = Losses { lost: self.lost + 1, during: self.during + self.since + 1, since: 0 };
+        } else if self.lost > 0 {
+            self.since += 1;
+        }
+        if self.since >= GONE {
+            *self = Losses::default();
+        }
+    }
+
+    /// Whether chance seldom makes so many answers in a row while they go on.
+    fn are_over(&self) -> bool {
+        self.lost == 0 || self.since >= LOSS_OVER && self.chance(self.since) <= ALPHA_OVER
+    }
+
+    /// Whether so few answers in a row are enough that there is nothing between one and the next.
+    fn are_a_burst(&self) -> bool {
+        self.chance(LOSS_OVER) <= ALPHA_OVER
+    }
+
+    /// How often chance makes this many answers in a row. The rate of what is lost is known from the second on.
+    fn chance(&self, answers: usize) -> f64 {
+        let rate = self.lost.saturating_sub(1) as f64 / self.during.saturating_sub(1).max(1) as f64;
+        (1.0 - rate).powf(answers as f64)
+    }
 }
 
 /// A finding that holds.
@@ -61,9 +102,11 @@ impl Held {
 
     /// It shows again. If a loss is certain to begin elsewhere it is another finding.
     fn show(&mut self, finding: Finding) -> Option<[ChangeKind; 2]> {
-        self.elsewhere = if place(&finding) == self.place { 0 } else { self.elsewhere + 1 };
+        let newer = place(&finding);
+        self.elsewhere = if newer == self.place { 0 } else { self.elsewhere + 1 };
         (self.missing, self.finding) = (0, finding);
-        if self.elsewhere < FEWEST {
+        // That a hop loses shows soon; that it does not, only in the long run.
+        if self.elsewhere < if newer < self.place { FEWEST } else { GONE } {
             return None;
         }
         let finding = self.finding.clone();
@@ -80,6 +123,7 @@ impl Findings {
     /// The path is another: its former probes say nothing about it.
     pub fn forget(&mut self) {
         self.cycles.clear();
+        self.losses = Losses::default();
     }
 
     /// What holds, with the newest evidence.
@@ -89,11 +133,12 @@ impl Findings {
 
     /// Takes the probes of the next cycle, of a path to `target` that ends at the TTL `last`, and says what begins and ends.
     pub fn cycle(&mut self, probes: CycleProbes, target: IpAddr, (last, stop): (u8, StopReason)) -> Vec<ChangeKind> {
+        self.losses.cycle(probes.get(&last).is_some_and(|event| Response::of(event).is_some()));
         self.cycles.push_back(probes);
         if self.cycles.len() > CYCLES {
             self.cycles.pop_front();
         }
-        let mut out = self.end_loss(last);
+        let mut out = self.end_loss();
         if self.cycles.len() < FEWEST {
             return out;
         }
@@ -131,19 +176,21 @@ impl Findings {
     }
 
     /// Ends a loss that is over, and forgets the cycles in which it was, so that they are no evidence for the next one.
-    fn end_loss(&mut self, last: u8) -> Vec<ChangeKind> {
+    fn end_loss(&mut self) -> Vec<ChangeKind> {
         self.loss_over = self.loss_over.map(|cycles| cycles + 1).filter(|&cycles| cycles < GONE);
         if self.loss_over.is_none() && !self.held.values().any(|held| is_loss(&held.finding)) {
             self.returns = 0;
         }
-        let answered = |probes: &&CycleProbes| probes.get(&last).is_some_and(|event| Response::of(event).is_some());
-        if self.returns >= MOST_RETURNS || self.cycles.iter().rev().take_while(answered).count() < LOSS_OVER {
+        if self.returns >= MOST_RETURNS || !self.losses.are_over() {
             return Vec::new();
         }
         let key = self.held.iter().find(|(_, held)| is_loss(&held.finding)).map(|(key, _)| *key);
         let Some(Held { finding, .. }) = key.and_then(|key| self.held.remove(&key)) else { return Vec::new() };
-        self.cycles.drain(..self.cycles.len() - LOSS_OVER);
+        self.cycles.drain(..self.cycles.len().saturating_sub(LOSS_OVER));
         self.loss_over = Some(0);
+        if self.losses.are_a_burst() {
+            self.losses = Losses::default();
+        }
         vec![ChangeKind::FindingEnded { finding }]
     }
 
