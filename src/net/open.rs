@@ -68,7 +68,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let plan = &LanePlan { own_headers: plan.own_headers || header::saves_time(plan), ..plan.clone() };
     let socket = socket::open(plan, Type::RAW)?;
     let reservation = plan.ident.map_or_else(|| ident::reserve(plan.family), ident::given);
-    option::filter_icmp_types(socket.as_fd(), plan.family)?;
+    option::filter_icmp_types(socket.as_fd(), plan.family, plan.protocol)?;
     socket
         .attach_filter(&filter::answers_to(plan.family, reservation.ident))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;

@@ -36,7 +36,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     transport
         .attach_filter(&filter::segments_to(plan.family, ports.ident.get(), flows))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
-    option::filter_icmp_types(icmp.as_fd(), plan.family)?;
+    option::filter_icmp_types(icmp.as_fd(), plan.family, plan.protocol)?;
     header::include(&transport, plan)?;
     for one in [&transport, &icmp] {
         socket::drain(one, Queue::Datagrams);

@@ -65,11 +65,19 @@ in_namespace! {
             others.datagram(0);
             others.probe(2, 1, loopback(family).with_port(33434), b"to a closed port");
             others.report();
-            run.receive();
-            assert!(run.came.is_empty(), "{:?}", run.came);
-            let deadline = run.channel.now().mono + Duration::from_millis(5);
-            run.channel.wait(Some(deadline), Precision::Relaxed).expect("wait");
-            assert!(run.channel.now().mono >= deadline, "woken by what is not ours");
+            assert_not_woken(&mut run);
+        }
+    }
+
+    fn echo_replies_do_not_even_end_a_wait_of_raw_udp_and_tcp_lanes() {
+        for family in FAMILIES {
+            let plans = [Protocol::Udp, Protocol::Tcp]
+                .map(|protocol| LanePlan { protocol, own_headers: true, socket: SocketChoice::Raw, ..udp(family) });
+            let mut run = with_rights(|| Run::open(plans.to_vec()));
+            let mut others = with_rights(|| Run::open(vec![icmp(family, SocketChoice::Raw)]));
+            others.probe(1, 0, loopback(family), b"echo");
+            others.datagram(0);
+            assert_not_woken(&mut run);
         }
     }
 
@@ -179,6 +187,15 @@ in_namespace! {
         let _taken = std::net::UdpSocket::bind("127.0.0.1:40002").expect("a free port");
         assert_eq!(reported(plan), [("bind".to_owned(), OsError::EADDRINUSE)]);
     }
+}
+
+/// What came does not concern the lanes of this run.
+fn assert_not_woken(run: &mut Run) {
+    run.receive();
+    assert!(run.came.is_empty(), "{:?}", run.came);
+    let deadline = run.channel.now().mono + Duration::from_millis(5);
+    run.channel.wait(Some(deadline), Precision::Relaxed).expect("wait");
+    assert!(run.channel.now().mono >= deadline, "woken by what is not ours");
 }
 
 fn is_datagram_of(item: &Inbound, lane: u16) -> bool {

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::channel::{Fragmentation, OsError, SocketKind};
+use crate::channel::{Fragmentation, OsError, Protocol, SocketKind};
 use crate::types::{Family, FlowLabel};
 
 /// The system call or socket option that failed, and its error.
@@ -143,11 +143,12 @@ pub fn leave_by(socket: BorrowedFd<'_>, family: Family, index: NonZeroU32) -> Re
     set_octets(socket, level, multicast, value).map_err(|error| ("IP_MULTICAST_IF", error))
 }
 
-/// Lets through only the ICMP types that answer a probe or report on one (`ICMP_FILTER`, `ICMPV6_FILTER`, see raw(7)).
+/// Lets through only the ICMP types that answer a probe of this protocol or report on one (`ICMP_FILTER`, `ICMPV6_FILTER`, see
+/// raw(7)): echo replies only if echo requests are what is sent, for else each one on this host would wake its reader.
 ///
 /// # Errors
 /// The option's name and the kernel's error.
-pub fn filter_icmp_types(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenFailure> {
+pub fn filter_icmp_types(socket: BorrowedFd<'_>, family: Family, protocol: Protocol) -> Result<(), OpenFailure> {
     // <linux/icmp.h> and <linux/icmpv6.h>; not in the libc crate.
     const SOL_RAW: libc::c_int = 255;
     const ICMP_FILTER: libc::c_int = 1;
@@ -155,14 +156,16 @@ pub fn filter_icmp_types(socket: BorrowedFd<'_>, family: Family) -> Result<(), O
     // Set bits are types to block, in both families.
     match family {
         Family::V4 => {
-            // Echo reply, destination unreachable, source quench, redirect, time exceeded, parameter problem.
-            let pass = [0u32, 3, 4, 5, 11, 12].iter().fold(0u32, |pass, kind| pass | 1 << kind);
+            // Destination unreachable, source quench, redirect, time exceeded, parameter problem.
+            let echo_reply = u32::from(protocol == Protocol::Icmp);
+            let pass = [3u32, 4, 5, 11, 12].iter().fold(echo_reply, |pass, kind| pass | 1 << kind);
             set_octets(socket, SOL_RAW, ICMP_FILTER, &(!pass).to_ne_bytes()).map_err(|error| ("ICMP_FILTER", error))
         }
         Family::V6 => {
             let mut block = [u32::MAX; 8];
-            // Destination unreachable, packet too big, time exceeded, parameter problem, echo reply, redirect.
-            for kind in [1usize, 2, 3, 4, 129, 137] {
+            // Destination unreachable, packet too big, time exceeded, parameter problem, redirect.
+            let echo_reply = (protocol == Protocol::Icmp).then_some(129);
+            for kind in [1usize, 2, 3, 4, 137].into_iter().chain(echo_reply) {
                 block[kind / 32] &= !(1 << (kind % 32));
             }
             let octets: Vec<u8> = block.iter().flat_map(|word| word.to_ne_bytes()).collect();
