@@ -103,3 +103,10 @@ fn every_kind_of_run_has_a_format_or_refuses_it_as_the_documents_say() {
     let table = table();
     assert!(documents.contains(&table), "docs/src/formats.md is to have this:\n{table}");
 }
+
+#[test]
+fn a_point_has_the_same_fields_where_only_summaries_are_asked_for() {
+    let written = |quiet: &str| World::new().run(&format!("rping --format influx {quiet} -c 2 host.example")).stdout;
+    assert!(written("").contains(",ttl="), "{}", written(""));
+    assert_eq!(written("-q"), written(""));
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use crate::cli::args::compared::Compared;
+use crate::cli::args::format::Format;
 use crate::cli::args::values::{self, Rate, Span, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -388,7 +389,12 @@ impl Rping<'_> {
             // A recording has what any output shows.
             report_open: output.outstanding || recorded,
             report_sent: self.shows_dots() || (run.flood && recorded),
-            report_replies: !output.is_quiet() || self.args.method.contrast.is_some() || self.follows() || recorded,
+            // A point for InfluxDB has the TTL of the newest reply.
+            report_replies: !output.is_quiet()
+                || output.format.chosen() == Format::Influx
+                || self.args.method.contrast.is_some()
+                || self.follows()
+                || recorded,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
             changes: output.changes || self.args.live.is_live() || recorded,
