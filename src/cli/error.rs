@@ -185,7 +185,7 @@ fn sentence(error: &clap::Error) -> String {
         (ErrorKind::ValueValidation, Some(why)) => format!("{option}: invalid value '{value}': {why}"),
         (ErrorKind::InvalidValue, _) if value.is_empty() => format!("{option}: a value is required"),
         (ErrorKind::InvalidValue, _) => {
-            format!("{option}: invalid value '{value}': one of {}", context(ContextKind::ValidValue))
+            format!("{option}: invalid value '{value}': must be one of {}", context(ContextKind::ValidValue))
         }
         (ErrorKind::UnknownArgument, _) => match context(ContextKind::SuggestedArg) {
             meant if meant.is_empty() => format!("unknown option '{option}': see --help"),

@@ -147,7 +147,7 @@ fn what_has_no_effect_beside_them_is_refused() {
         ("--until up --contrast h", "--until: --contrast compares methods to one host"),
         (
             "--until sideways h",
-            "--until <up|down[=N]>: invalid value 'sideways': one of up, down, any-up, any-down, or with a number, as in down=5",
+            "--until <up|down[=N]>: invalid value 'sideways': must be one of up, down, any-up, any-down, or with a number, as in down=5",
         ),
     ] {
         let outcome = World::new().run(&format!("rping {words}"));

@@ -29,9 +29,9 @@ pub fn contrast(text: &str) -> Result<Compared, String> {
         "family" => |text| match text {
             "4" | "ipv4" => Ok(Varied::Family(Family::V4)),
             "6" | "ipv6" => Ok(Varied::Family(Family::V6)),
-            _ => Err("4 or 6".to_owned()),
+            _ => Err("must be 4 or 6".to_owned()),
         },
-        _ => return Err("methods, or one of dscp=, size=, family= and port= with values to compare".to_owned()),
+        _ => return Err("must be methods, or one of dscp=, size=, family= and port= with values to compare".to_owned()),
     };
     let mut read_values = Vec::new();
     for value in values.split(',') {
@@ -42,9 +42,9 @@ pub fn contrast(text: &str) -> Result<Compared, String> {
         read_values.push(value);
     }
     match read_values.len() {
-        0 | 1 => Err(format!("at least two values, as in {key}=A,B")),
+        0 | 1 => Err(format!("must be at least two values, as in {key}=A,B")),
         2..=MOST_VALUES => Ok(Compared::Values(read_values)),
-        _ => Err(format!("at most {MOST_VALUES} values")),
+        _ => Err(format!("must be at most {MOST_VALUES} values")),
     }
 }
 
@@ -59,16 +59,16 @@ mod tests {
         assert_eq!(contrast("size=56,1472"), Ok(Compared::Values(vec![Varied::Size(56), Varied::Size(1472)])));
         assert_eq!(contrast("family=6,ipv4"), Ok(Compared::Values(vec![v6, v4])));
         for (text, why) in [
-            ("ttl=1,2", "methods, or one of dscp=, size=, family= and port= with values to compare"),
-            ("dscp", "'': not a codepoint: 0 <= value <= 63, or a name such as ef, af41, cs6, le"),
-            ("dscp=ef", "at least two values, as in dscp=A,B"),
+            ("ttl=1,2", "must be methods, or one of dscp=, size=, family= and port= with values to compare"),
+            ("dscp", "'': must be a whole number from 0 to 63, or a name such as ef, af41, cs6, le"),
+            ("dscp=ef", "must be at least two values, as in dscp=A,B"),
             ("dscp=ef,46", "ef stands there twice"),
-            ("family=4,5", "'5': 4 or 6"),
+            ("family=4,5", "'5': must be 4 or 6"),
             ("port=80,0", "'0': out of range: 1 <= value <= 65535"),
         ] {
             assert_eq!(contrast(text), Err(why.to_owned()), "{text}");
         }
         let ports: Vec<String> = (1..=17).map(|port| port.to_string()).collect();
-        assert_eq!(contrast(&format!("port={}", ports.join(","))), Err("at most 16 values".to_owned()));
+        assert_eq!(contrast(&format!("port={}", ports.join(","))), Err("must be at most 16 values".to_owned()));
     }
 }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use clap::builder::TypedValueParser;
 use clap::{Arg, ArgAction, Args, Command};
 
-use crate::cli::args::values::span;
+use crate::cli::args::values::{span, whole};
 use crate::engine::condition::{Argument, Condition, Conditions, Key, Kind, Mode};
 use crate::types::Asn;
 
@@ -106,16 +106,15 @@ impl KeysOf {
         let number = |text: &str, most: f64, what: &str| {
             let digits = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
             let number = text.parse().ok().filter(|number| digits && (0.0..=most).contains(number));
-            number.map(Some).ok_or_else(|| format!("not {what}: 0 <= value <= {most}"))
+            number.map(Some).ok_or_else(|| format!("must be {what} from 0 to {most}"))
         };
         match argument {
             Argument::Percent => number(text.strip_suffix('%').unwrap_or(text), 100.0, "a percentage"),
             Argument::Time => span(text).map(|span| Some(span.duration.as_secs_f64() * 1e3)),
             Argument::Score => number(text, 5.0, "a score"),
-            Argument::Count | Argument::Bytes if text.contains('.') => Err("not a whole number".to_owned()),
-            Argument::Count | Argument::Bytes => number(text, f64::from(u32::MAX), "a number"),
+            Argument::Count | Argument::Bytes => whole(text, 0, u64::from(u32::MAX)).map(|number| Some(number as f64)),
             Argument::Asn => {
-                Asn::read(text).map(|_| None).ok_or_else(|| "not a number of an autonomous system".to_owned())
+                Asn::read(text).map(|_| None).ok_or_else(|| "must be the number of an autonomous system".to_owned())
             }
             Argument::Finding => match (self.findings)() {
                 codes if codes.contains(&text) => Ok(None),
@@ -183,12 +182,12 @@ mod tests {
         for (kind, text, why) in [
             (Kind::Max, "lost=1%", "unknown key: one of loss, rtt, p50, p95, p99, max, jitter, loss-run, hops"),
             (Kind::Max, "loss", "a value is missing: loss=PERCENT%"),
-            (Kind::Max, "loss=101%", "not a percentage: 0 <= value <= 100"),
-            (Kind::Max, "loss=-1%", "not a percentage: 0 <= value <= 100"),
-            (Kind::Min, "received=1.5", "not a whole number"),
+            (Kind::Max, "loss=101%", "must be a percentage from 0 to 100"),
+            (Kind::Max, "loss=-1%", "must be a percentage from 0 to 100"),
+            (Kind::Min, "received=1.5", "must be a whole number, at least 0"),
             (Kind::Require, "reached=1", "reached takes no value"),
             (Kind::Require, "finding=lop", "unknown finding: one of loop, loss"),
-            (Kind::Require, "asn=AS1", "not a number of an autonomous system"),
+            (Kind::Require, "asn=AS1", "must be the number of an autonomous system"),
         ] {
             assert_eq!(keys(kind).read(text).unwrap_err(), why, "{text}");
         }

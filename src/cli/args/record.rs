@@ -109,12 +109,12 @@ fn speed(text: &str) -> Result<Speed, String> {
     match plain_number(text) {
         _ if text == "max" => Ok(Speed::Max),
         Some(times @ 0.01..=1_000_000.0) => Ok(Speed::Times(times)),
-        _ => Err("0.01 <= N <= 1000000, or max".to_owned()),
+        _ => Err("must be a number from 0.01 to 1000000, or max".to_owned()),
     }
 }
 
 /// `--at`.
 fn moment(text: &str) -> Result<Moment, String> {
     let moment = Moment::read(text).filter(|moment| !matches!(moment, Moment::By(_)));
-    moment.ok_or_else(|| "not a time: 14:20, 14:20:30, or 90m after the start".to_owned())
+    moment.ok_or_else(|| "must be a time: 14:20, 14:20:30, or 90m after the start".to_owned())
 }

@@ -136,7 +136,7 @@ impl ListDigest {
 const MOST_SHARDS: u64 = 1_000_000;
 
 fn shard(text: &str) -> Result<Shard, String> {
-    let refused = || format!("not a share: I/N with 1 <= I <= N <= {MOST_SHARDS}, as in 2/3");
+    let refused = || format!("must be I/N with 1 <= I <= N <= {MOST_SHARDS}, as in 2/3");
     let (index, of) = text.split_once('/').ok_or_else(refused)?;
     match (values::number(index), values::number(of)) {
         (Some(index), Some(of)) if 1 <= index && index <= of && of <= MOST_SHARDS => Ok(Shard { index: index - 1, of }),

@@ -23,15 +23,15 @@ pub fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
     };
+    let out_of_range = || format!("out of range: {least} <= value <= {most}");
     match number {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
-        Ok(number) if number > most => Err(format!("out of range: {least} <= value <= {most}")),
-        Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
-            Err(format!("out of range: {least} <= value <= {most}"))
-        }
+        Ok(number) if number > most => Err(out_of_range()),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Err(out_of_range()),
         Err(_) if text.parse::<i64>().is_err() => Err(not_whole(least, most)),
         // Below zero, or below what is allowed.
-        Ok(_) | Err(_) => Err(format!("out of range: {}", range(least, most))),
+        Ok(_) | Err(_) if is_limited(most) => Err(out_of_range()),
+        Ok(_) | Err(_) => Err(format!("out of range: must be at least {least}")),
     }
 }
 
@@ -41,12 +41,20 @@ pub fn number(text: &str) -> Option<u64> {
 }
 
 fn not_whole(least: u64, most: u64) -> String {
-    format!("not a whole number: {}", range(least, most))
+    match is_limited(most) {
+        true => format!("must be a whole number from {least} to {most}"),
+        false => format!("must be a whole number, at least {least}"),
+    }
 }
 
-/// A range as messages have it: an upper limit that is merely that of the number is left out.
-fn range(least: u64, most: u64) -> String {
-    if most < i32::MAX as u64 { format!("{least} <= value <= {most}") } else { format!("from {least}") }
+/// Whether an upper limit is more than that of the type, which messages leave out.
+const fn is_limited(most: u64) -> bool {
+    most < i32::MAX as u64
+}
+
+/// `--source` of rtrace: an address of this host.
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "must be an IP address".to_owned())
 }
 
 /// `--resolver`: an address, and a port if it is not 53.
@@ -57,7 +65,7 @@ pub fn resolver(text: &str) -> Result<SocketAddr, String> {
     match server {
         Some(SocketAddr::V6(server)) if server.scope_id() != 0 => Err("a name server's address has no zone".to_owned()),
         Some(server) if server.port() != 0 => Ok(server),
-        _ => Err("not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT".to_owned()),
+        _ => Err("must be ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT".to_owned()),
     }
 }
 
@@ -69,8 +77,8 @@ pub fn columns(letters: &str) -> Result<Box<[Column]>, String> {
 /// `--asn-zone`: the names of two zones, or of one for both families.
 pub fn zones(text: &str) -> Result<Zones, String> {
     let (v4, v6) = text.split_once(',').unwrap_or((text, text));
-    let v4 = zone(v4).ok_or("not the name of a zone")?;
-    Ok(Zones { v4, v6: zone(v6).ok_or("not the name of a zone")? })
+    let v4 = zone(v4).ok_or("must be the name of a zone")?;
+    Ok(Zones { v4, v6: zone(v6).ok_or("must be the name of a zone")? })
 }
 
 /// A domain name (RFC 1035 §2.3.1, with underscores) that the nibbles of an address fit before.
@@ -106,7 +114,7 @@ pub fn until(text: &str) -> Result<Until, String> {
     let (up, usual) = match what {
         "up" => (true, 1),
         "down" => (false, 3),
-        _ => return Err("one of up, down, any-up, any-down, or with a number, as in down=5".to_owned()),
+        _ => return Err("must be one of up, down, any-up, any-down, or with a number, as in down=5".to_owned()),
     };
     let count = times.map_or(Ok(usual), |times| whole(times, 1, 1_000_000))?;
     Ok(Until { up, count, any })
@@ -212,7 +220,7 @@ impl<T: Copy> OneOf<T> {
     fn find(self, text: &str) -> Result<T, String> {
         let names = || self.0.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         let found = self.0.iter().find(|(name, _)| *name == text);
-        found.map(|&(_, value)| value).ok_or_else(|| format!("one of {}", names()))
+        found.map(|&(_, value)| value).ok_or_else(|| format!("must be one of {}", names()))
     }
 }
 
@@ -250,7 +258,7 @@ pub fn dscp(text: &str) -> Result<Dscp, String> {
     if let Some(named) = Dscp::from_name(text) {
         return Ok(named);
     }
-    let refused = || "not a codepoint: 0 <= value <= 63, or a name such as ef, af41, cs6, le".to_owned();
+    let refused = || "must be a whole number from 0 to 63, or a name such as ef, af41, cs6, le".to_owned();
     text.parse().ok().and_then(Dscp::new).ok_or_else(refused)
 }
 
@@ -267,13 +275,13 @@ pub fn send_buffer(text: &str) -> Result<u32, String> {
 /// `-F`: an IPv6 flow label, in hexadecimal with or without 0x, as ping takes it.
 pub fn flow_label(text: &str) -> Result<FlowLabel, String> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
-    let refused = || "not a flow label: 0 <= value <= 0xfffff, in hexadecimal".to_owned();
+    let refused = || "must be a hexadecimal number from 0 to fffff".to_owned();
     u32::from_str_radix(digits, 16).ok().and_then(FlowLabel::new).ok_or_else(refused)
 }
 
 /// `-p`: 1 to 16 octets as hexadecimal digits.
 pub fn pattern(text: &str) -> Result<Fill, String> {
-    let refused = || "patterns are 1 to 16 bytes in hexadecimal digits".to_owned();
+    let refused = || "must be 1 to 16 bytes in hexadecimal digits".to_owned();
     if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(refused());
     }
@@ -363,7 +371,11 @@ const LONGEST: f64 = 2_147_483.0;
 pub fn kept(text: &str) -> Result<Duration, String> {
     const HOUR: Duration = Duration::from_secs(3600);
     let kept = span(text)?.duration;
-    if (HOUR..=HOUR * 24 * 24).contains(&kept) { Ok(kept) } else { Err("out of range: from 1h to 24d".to_owned()) }
+    if (HOUR..=HOUR * 24 * 24).contains(&kept) {
+        Ok(kept)
+    } else {
+        Err("out of range: must be from 1h to 24d".to_owned())
+    }
 }
 
 /// A plain number of seconds, or a number with a unit.
@@ -377,7 +389,7 @@ pub fn span(text: &str) -> Result<Span, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if duration.as_secs_f64() <= LONGEST => Ok(Span { duration, plain: false }),
         Ok(_) => Err(format!("out of range: 0 <= seconds <= {LONGEST}")),
-        Err(_) => Err(format!("not a duration: 0 <= seconds <= {LONGEST}, or with a unit as in 200ms, 1m30s")),
+        Err(_) => Err(format!("must be a number of seconds from 0 to {LONGEST}, or have a unit, as in 200ms or 1m30s")),
     }
 }
 
@@ -408,12 +420,12 @@ pub fn trace_wait(text: &str) -> Result<crate::trace::Wait, String> {
         None => Ok(default),
         Some(part) => plain_number(part)
             .filter(|&factor| factor <= 1000.0)
-            .ok_or_else(|| "MAX[,HERE,NEAR]: HERE and NEAR are factors: 0 <= value <= 1000".to_owned()),
+            .ok_or_else(|| "HERE and NEAR of MAX[,HERE,NEAR] must be numbers from 0 to 1000".to_owned()),
     };
     // A bare MAX switches both factors off, as in traceroute.
     let (here, near) = (factor(0.0)?, factor(0.0)?);
     if parts.next().is_some() {
-        return Err("MAX[,HERE,NEAR]: three values at most".to_owned());
+        return Err("must be at most three values: MAX[,HERE,NEAR]".to_owned());
     }
     Ok(crate::trace::Wait { max, here, near })
 }
@@ -440,7 +452,7 @@ impl Rate {
 /// `--rate`.
 pub fn rate(text: &str) -> Result<Rate, String> {
     const MOST: f64 = 100_000_000.0;
-    let refused = || format!("not a rate: 0 <= probes a second <= {MOST}, or max");
+    let refused = || format!("must be a number per second from 0 to {MOST}, or max");
     match text {
         "max" => Ok(Rate::Max),
         _ => match plain_number(text) {
@@ -495,7 +507,10 @@ mod tests {
     #[test]
     fn a_refusal_names_the_allowed_range() {
         assert_eq!(ttl("256"), Err("out of range: 1 <= value <= 255".to_owned()));
-        assert_eq!(count("1.1"), Err("not a whole number: from 1".to_owned()));
+        assert_eq!(count("1.1"), Err("must be a whole number, at least 1".to_owned()));
+        assert_eq!(count("0"), Err("out of range: must be at least 1".to_owned()));
+        assert_eq!(port("http"), Err("must be a whole number from 1 to 65535".to_owned()));
+        assert_eq!(address("here"), Err("must be an IP address".to_owned()));
         assert!(whole("-1", 0, 5).is_err());
     }
 

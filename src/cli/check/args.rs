@@ -244,7 +244,7 @@ fn limit_of(warning: f64, critical: f64) -> Result<Limit, String> {
 }
 
 fn limit(text: &str, figure: fn(&str) -> Result<f64, String>) -> Result<Limit, String> {
-    let (warning, critical) = text.split_once(',').ok_or("not two values with a comma between them")?;
+    let (warning, critical) = text.split_once(',').ok_or("must be two values with a comma between them")?;
     limit_of(figure(warning)?, figure(critical)?)
 }
 
@@ -254,7 +254,7 @@ fn delays(text: &str) -> Result<Limit, String> {
 
 /// Limits that are reached from above.
 fn floors(text: &str, figure: fn(&str) -> Result<f64, String>) -> Result<Limit, String> {
-    let (warning, critical) = text.split_once(',').ok_or("not two values with a comma between them")?;
+    let (warning, critical) = text.split_once(',').ok_or("must be two values with a comma between them")?;
     let (warning, critical) = (figure(warning)?, figure(critical)?);
     if warning < critical {
         return Err("the warning limit is below the critical one".to_owned());
@@ -265,7 +265,7 @@ fn floors(text: &str, figure: fn(&str) -> Result<f64, String>) -> Result<Limit, 
 fn scores(text: &str) -> Result<Limit, String> {
     let score = |text: &str| {
         let score = number(text).filter(|score| (1.0..=4.5).contains(score));
-        score.ok_or_else(|| format!("'{text}' is not a score from 1 to 4.5"))
+        score.ok_or_else(|| format!("'{text}': must be a score from 1 to 4.5"))
     };
     floors(text, score)
 }
@@ -273,7 +273,7 @@ fn scores(text: &str) -> Result<Limit, String> {
 fn ratings(text: &str) -> Result<Limit, String> {
     let rating = |text: &str| {
         let rating = number(text).filter(|rating| *rating <= 100.0);
-        rating.ok_or_else(|| format!("'{text}' is not a rating from 0 to 100"))
+        rating.ok_or_else(|| format!("'{text}': must be a rating from 0 to 100"))
     };
     floors(text, rating)
 }
@@ -296,7 +296,7 @@ fn number(text: &str) -> Option<f64> {
 
 fn percent(text: &str) -> Result<f64, String> {
     let percent = number(text.strip_suffix('%').unwrap_or(text));
-    percent.filter(|percent| *percent <= 100.0).ok_or_else(|| format!("'{text}' is not a loss from 0% to 100%"))
+    percent.filter(|percent| *percent <= 100.0).ok_or_else(|| format!("'{text}': must be a loss from 0% to 100%"))
 }
 
 /// Milliseconds, or with a unit.
@@ -308,7 +308,7 @@ fn time(text: &str) -> Result<Duration, String> {
     match number(digits).map(|number| number * unit) {
         Some(seconds) if seconds <= LONGEST => Ok(Duration::from_secs_f64(seconds)),
         Some(_) => Err(format!("'{text}' is more than an hour")),
-        None => Err(format!("'{text}' is not a time: milliseconds, or with a unit as in 500us, 200ms, 1s")),
+        None => Err(format!("'{text}': must be a number of milliseconds, or have a unit, as in 500us, 200ms or 1s")),
     }
 }
 

@@ -145,11 +145,7 @@ const STYLES: OneOf<Style> = OneOf(&[("logfmt", Style::Logfmt), ("json", Style::
 /// `:9115` is every address, as in Go.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let every = text.strip_prefix(':').map(|port| format!("[::]:{port}"));
-    every
-        .as_deref()
-        .unwrap_or(text)
-        .parse()
-        .map_err(|_| format!("'{text}' is no ADDRESS:PORT, as in {ADDRESS} or [::]:9115"))
+    every.as_deref().unwrap_or(text).parse().map_err(|_| format!("must be ADDRESS:PORT, as in {ADDRESS} or [::]:9115"))
 }
 
 fn path(text: &str) -> Result<String, String> {
@@ -157,7 +153,7 @@ fn path(text: &str) -> Result<String, String> {
     let taken = ["/probe", "/targets", "/config", "/-/healthy", "/-/ready", "/-/reload"];
     match text.starts_with('/') && text.bytes().all(plain) && !taken.contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("'{text}' is no path of its own, as /metrics")),
+        false => Err("must be a path of its own, as /metrics".to_owned()),
     }
 }
 

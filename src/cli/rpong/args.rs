@@ -156,7 +156,7 @@ pub struct Joined {
 }
 
 fn listen_at(text: &str) -> Result<ListenAt, String> {
-    const REFUSED: &str = "one of PORT, ADDRESS:PORT, [IPV6]:PORT, with 0 <= PORT <= 65535";
+    const REFUSED: &str = "must be PORT, ADDRESS:PORT or [IPV6]:PORT, with a PORT from 0 to 65535";
     let refused = || REFUSED.to_owned();
     let (address, port) = match text.rsplit_once(':') {
         None => (None, text),
@@ -179,8 +179,8 @@ fn listen_at(text: &str) -> Result<ListenAt, String> {
 }
 
 fn group(text: &str) -> Result<Joined, String> {
-    let (group, interface) = zoned(text).ok_or("not an address")?;
-    if group.is_multicast() { Ok(Joined { group, interface }) } else { Err("not a multicast address".to_owned()) }
+    let (group, interface) = zoned(text).ok_or("must be an address")?;
+    if group.is_multicast() { Ok(Joined { group, interface }) } else { Err("must be a multicast address".to_owned()) }
 }
 
 fn drain(text: &str) -> Result<Duration, String> {

@@ -19,7 +19,7 @@ pub struct PacketArgs {
     pub interface: Option<String>,
 
     /// Source address
-    #[arg(short, long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "ADDRESS", value_parser = values::address, allow_hyphen_values = true)]
     pub source: Option<std::net::IpAddr>,
 
     /// TOS or Traffic Class, the whole octet, decimal or hexadecimal

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::args::shard::ShardArgs;
-use crate::cli::args::values::number;
+use crate::cli::args::values::whole;
 
 /// Many targets at once.
 #[derive(Args, Debug)]
@@ -78,28 +78,25 @@ impl SweepArgs {
     }
 }
 
-const MOST_RETRIES: u8 = 100;
-const MOST_WORKERS: u8 = 64;
+const MOST_RETRIES: u64 = 100;
+const MOST_WORKERS: u64 = 64;
 
 fn retries(text: &str) -> Result<u8, String> {
-    let few = number(text).and_then(|count| u8::try_from(count).ok()).filter(|&count| count <= MOST_RETRIES);
-    few.ok_or_else(|| format!("out of range: 0 <= value <= {MOST_RETRIES}"))
+    whole(text, 0, MOST_RETRIES).map(|count| count as u8)
 }
 
 fn workers(text: &str) -> Result<u8, String> {
-    let few = number(text).and_then(|count| u8::try_from(count).ok());
-    few.filter(|count| (1..=MOST_WORKERS).contains(count))
-        .ok_or_else(|| format!("out of range: 1 <= value <= {MOST_WORKERS}"))
+    whole(text, 1, MOST_WORKERS).map(|count| count as u8)
 }
 
 fn seed(text: &str) -> Result<u64, String> {
-    number(text).ok_or_else(|| format!("out of range: 0 <= value <= {}", u64::MAX))
+    whole(text, 0, u64::MAX)
 }
 
 fn backoff(text: &str) -> Result<f64, String> {
     let digits = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
     let factor = text.parse().ok().filter(|factor| digits && (1.0..=10.0).contains(factor));
-    factor.ok_or_else(|| "out of range: 1 <= value <= 10".to_owned())
+    factor.ok_or_else(|| "must be a number from 1 to 10".to_owned())
 }
 
 #[cfg(test)]
