@@ -267,12 +267,15 @@ impl Connection {
     }
 
     fn finish_opening(&mut self, ready: EventFlags, turn: &mut Round<'_>) -> Disposition {
+        // An attempt that fails hangs up. An error about one that has opened meanwhile does not end it (RFC 1122 §4.2.3.9).
+        let has_opened = ready.contains(WRITE) && !ready.contains(HUNG_UP);
         // The queue has the details of the pending error.
-        if ready.contains(FAILED) && self.report_icmp(turn) {
+        if ready.contains(FAILED) && !has_opened && self.report_icmp(turn) {
             return Disposition::Drop;
         }
         if ready.intersects(FAILED | HUNG_UP)
             && let Some(error) = self.take_error()
+            && !has_opened
         {
             return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed));
         }

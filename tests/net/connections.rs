@@ -11,6 +11,7 @@ use netprobe::channel::{
     Protocol, SocketChoice, SocketKind, Token,
 };
 use netprobe::types::{Endpoint, Family, IpEndpoint, Port, Tos, Ttl};
+use netprobe::wire::checksum;
 
 use crate::namespace::{in_namespace, ip};
 use crate::orders::link;
@@ -105,6 +106,26 @@ in_namespace! {
             run.connect(token, u16::from(family == Family::V6), Endpoint::Ip(to), Header::default());
             run.begun(token);
             run.report();
+        }
+    }
+
+    fn an_error_about_a_connection_that_has_opened_does_not_end_it() {
+        for family in FAMILIES {
+            with_rights(|| {
+                let (listener, to) = listen(family);
+                let segments = raw(family, socket2::Protocol::TCP);
+                let errors = raw(family, family.pick(socket2::Protocol::ICMPV4, socket2::Protocol::ICMPV6));
+                let mut run = Run::open(vec![tcp(family)]);
+                run.connect(1, 0, Endpoint::Ip(to), Header::default());
+                // The end of the handshake is on the wire before the channel looks for an answer.
+                let address = SocketAddr::from(loopback(family)).into();
+                errors.send_to(&unreachable(family, &acknowledgement(family, &segments, to)), &address).expect("it leaves");
+                run.begun(1);
+                assert_eq!(run.opened(1).retransmits, 0);
+                let (mut peer, _) = listener.accept().expect("a connection");
+                peer.write_all(b"hello").expect("it is open");
+                assert_eq!(run.data(Token::new(1), 5), b"hello");
+            });
         }
     }
 
@@ -293,6 +314,49 @@ in_namespace! {
 
 /// The token of the connection a test is about.
 const ONE: Token = Token::new(1);
+
+fn raw(family: Family, protocol: socket2::Protocol) -> socket2::Socket {
+    let domain = family.pick(socket2::Domain::IPV4, socket2::Domain::IPV6);
+    let socket = socket2::Socket::new(domain, socket2::Type::RAW, Some(protocol)).expect("raw sockets");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+    socket
+}
+
+/// The TCP segment with which a connection to this port was acknowledged.
+fn acknowledgement(family: Family, mut segments: &socket2::Socket, to: IpEndpoint) -> Vec<u8> {
+    const ACK: u8 = 0x10;
+    let mut packet = [0; 200];
+    loop {
+        let octets = segments.read(&mut packet).expect("a segment");
+        // Raw sockets have the IP header over IPv4 alone.
+        let segment = &packet[family.pick(20, 0)..octets];
+        if segment[2..4] == to.port_number().to_be_bytes() && segment[13] == ACK {
+            return segment.to_vec();
+        }
+    }
+}
+
+/// An ICMP message: host unreachable, about this TCP segment over the loopback interface.
+fn unreachable(family: Family, segment: &[u8]) -> Vec<u8> {
+    let octets = segment.len() as u8;
+    let quoted = match family {
+        Family::V4 => {
+            [&[0x45, 0, 0, 20 + octets, 0, 0, 0x40, 0, 64, 6, 0, 0][..], &[127, 0, 0, 1, 127, 0, 0, 1], segment]
+                .concat()
+        }
+        Family::V6 => {
+            let one = std::net::Ipv6Addr::LOCALHOST.octets();
+            [&[0x60, 0, 0, 0, 0, octets, 6, 64][..], &one, &one, segment].concat()
+        }
+    };
+    let mut message = [&family.pick([3, 1], [1, 3])[..], &[0; 6], &quoted].concat();
+    if family == Family::V4 {
+        // Over IPv6 the kernel computes it.
+        let sum = checksum::internet(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+    }
+    message
+}
 
 fn tcp(family: Family) -> LanePlan {
     LanePlan::new(family, Protocol::Tcp, SocketChoice::Auto)
