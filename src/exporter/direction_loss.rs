@@ -1,5 +1,7 @@
 //! Where the probes of a STAMP session were lost: [`DirectionLoss`].
 
+use crate::metrics::UnsentNumbers;
+
 /// A reflector whose count falls back by more than packets are overtaken counts anew.
 const OVERTAKEN: u32 = 64;
 
@@ -9,6 +11,7 @@ pub struct DirectionLoss {
     /// Whether a reflector's number ever differed from ours: it then counts by itself (RFC 8762 §4.3, stateful).
     stateful: bool,
     session: Option<Session>,
+    unsent: UnsentNumbers,
     /// Of the sessions before.
     before: (u64, u64),
     lost: (u64, u64),
@@ -19,6 +22,8 @@ pub struct DirectionLoss {
 struct Session {
     /// The sequence number of the first probe.
     first: u32,
+    /// How many probes were not sent up to the first answer, and up to the newest.
+    unsent: (u64, u64),
     /// That of the newest one that was answered, and the largest number of the reflector.
     newest: u32,
     reflected: u32,
@@ -33,12 +38,14 @@ impl DirectionLoss {
             ours > session.newest && (theirs == 0 || theirs.saturating_add(OVERTAKEN) < session.reflected)
         };
         if self.session.as_ref().is_none_or(anew) {
-            self.begin_anew();
-            let first = ours.saturating_sub(theirs);
-            self.session = Some(Session { first, newest: ours, reflected: theirs, answers: 0 });
+            self.before = self.lost;
+            let (first, unsent) = (ours.saturating_sub(theirs), (self.unsent.up_to(ours), 0));
+            self.session = Some(Session { first, unsent, newest: ours, reflected: theirs, answers: 0 });
         }
         if let Some(session) = &mut self.session {
-            session.newest = session.newest.max(ours);
+            if ours >= session.newest {
+                (session.newest, session.unsent.1) = (ours, self.unsent.up_to(ours));
+            }
             session.reflected = session.reflected.max(theirs);
             session.answers += 1;
         }
@@ -46,10 +53,15 @@ impl DirectionLoss {
         self.lost = (self.lost.0.max(there), self.lost.1.max(back));
     }
 
+    /// The probe with this sequence number was not sent.
+    pub fn not_sent(&mut self, ours: u32) {
+        self.unsent.record(ours);
+    }
+
     /// The probes that follow are numbered from the first again, or are another reflector's.
     pub fn begin_anew(&mut self) {
         self.before = self.lost;
-        self.session = None;
+        (self.session, self.unsent) = (None, UnsentNumbers::default());
     }
 
     /// Lost there and back; `None` as long as the reflector may be one that does not count, but copies our numbers.
@@ -60,7 +72,8 @@ impl DirectionLoss {
 
     fn now(&self) -> (u64, u64) {
         let Some(session) = self.session else { return self.before };
-        let sent = u64::from(session.newest.saturating_sub(session.first)) + 1;
+        let unsent = session.unsent.1.saturating_sub(session.unsent.0);
+        let sent = (u64::from(session.newest.saturating_sub(session.first)) + 1).saturating_sub(unsent);
         let reflected = u64::from(session.reflected) + 1;
         let (there, back) = (sent.saturating_sub(reflected), reflected.saturating_sub(session.answers));
         (self.before.0 + there, self.before.1 + back)
@@ -83,6 +96,20 @@ mod tests {
         assert_eq!(after(&[(0, 0), (1, 1)]), Some((0, 0)));
         // Probe 2 did not get there; the answer to probe 4 did not get back.
         assert_eq!(after(&[(0, 0), (1, 1), (3, 2), (5, 4)]), Some((1, 1)));
+    }
+
+    #[test]
+    fn what_was_not_sent_was_not_lost_on_the_way_there() {
+        let mut loss = DirectionLoss::default();
+        loss.take(0, 0);
+        (1..4).for_each(|ours| loss.not_sent(ours));
+        loss.take(6, 1);
+        assert_eq!(loss.lost(), Some((2, 0)));
+        // The reflector counts anew.
+        loss.not_sent(7);
+        loss.take(8, 0);
+        loss.take(9, 1);
+        assert_eq!(loss.lost(), Some((2, 0)));
     }
 
     #[test]

@@ -182,9 +182,12 @@ impl Figures {
 
     /// Takes the result of a probe, or a further answer to it.
     pub fn take(&mut self, event: &ProbeEvent, now: Instant) {
+        let ours = (event.id.get() - ProbeId::FIRST.get()) as u32;
         if let (Standing::First | Standing::Late, Some(reflection)) = (event.standing, reflection(event)) {
-            let ours = (event.id.get() - ProbeId::FIRST.get()) as u32;
             self.reflected.get_or_insert_default().direction_loss.take(ours, reflection.sequence);
+        }
+        if let (Outcome::NotSent(_), Some(reflected)) = (&event.outcome, &mut self.reflected) {
+            reflected.direction_loss.not_sent(ours);
         }
         if event.standing != Standing::First {
             return;

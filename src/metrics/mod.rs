@@ -10,6 +10,7 @@ mod paired;
 mod presence;
 mod rtt;
 mod unpaired;
+mod unsent_numbers;
 mod variation;
 mod voice;
 
@@ -22,5 +23,6 @@ pub use paired::{Share, more_often, signed_rank};
 pub use presence::{Presence, PresenceChange};
 pub use rtt::{Figures, RttRecorder, RttStats};
 pub use unpaired::rank_sum;
+pub use unsent_numbers::UnsentNumbers;
 pub use variation::{InterarrivalJitter, Ipdv, Variation, VariationStats};
 pub use voice::{Codec, Voice};

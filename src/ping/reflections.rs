@@ -3,7 +3,7 @@
 use super::summary::{OneWayStats, ReflectionStats, Spread};
 use crate::engine::method::stamp_sequence;
 use crate::engine::outcome::Reflection;
-use crate::metrics::RttRecorder;
+use crate::metrics::{RttRecorder, UnsentNumbers};
 use crate::types::ProbeId;
 
 /// The answers of a session, summed up.
@@ -18,6 +18,9 @@ pub(super) struct Reflections {
     /// The newest answered probe's sequence number, and the largest count of the reflector's.
     newest: u32,
     reflected: u32,
+    unsent: UnsentNumbers,
+    /// How many probes up to the newest answered one never left.
+    unsent_before: u64,
     /// Whether the reflector's number ever differed from ours: it then counts by itself (§4.3, stateful).
     stateful: bool,
 }
@@ -26,8 +29,10 @@ impl Reflections {
     /// Takes the first answer to a probe; late ones count for where packets were lost only.
     pub(super) fn record(&mut self, probe: ProbeId, reflection: &Reflection, late: bool) {
         let sequence = stamp_sequence(probe);
+        if self.answers == 0 || sequence > self.newest {
+            (self.newest, self.unsent_before) = (sequence, self.unsent.up_to(sequence));
+        }
         self.answers += 1;
-        self.newest = self.newest.max(sequence);
         self.reflected = self.reflected.max(reflection.sequence);
         self.stateful |= sequence != reflection.sequence;
         if late {
@@ -42,6 +47,11 @@ impl Reflections {
         }
     }
 
+    /// This probe never left.
+    pub(super) fn not_sent(&mut self, probe: ProbeId) {
+        self.unsent.record(stamp_sequence(probe));
+    }
+
     /// The sums, once there is an answer.
     pub(super) fn stats(&self) -> Option<ReflectionStats> {
         let (reflector, rtt_net) = (Some(self.reflector.stats()?), self.rtt_net.stats());
@@ -53,7 +63,8 @@ impl Reflections {
     /// Lost there and back, up to the newest answer. A reflector whose numbers are always ours may be a stateless one, which
     /// copies them, or a stateful one that got everything: they differ once something is missing.
     fn lost(&self) -> Option<(u64, u64)> {
-        let (sent, reflected) = (u64::from(self.newest) + 1, u64::from(self.reflected) + 1);
+        let sent = (u64::from(self.newest) + 1).saturating_sub(self.unsent_before);
+        let reflected = u64::from(self.reflected) + 1;
         let counted = reflected <= sent && self.answers <= reflected;
         let known = self.stateful || self.answers == sent;
         (known && counted).then(|| (sent - reflected, reflected - self.answers))
@@ -102,6 +113,20 @@ mod tests {
         assert_eq!(lost(&[(0, 0), (2, 1), (3, 2)]), Some((1, 0)));
         assert_eq!(lost(&[(0, 0), (2, 1), (4, 3)]), Some((1, 1)));
         assert_eq!(lost(&[(2, 0), (1, 1)]), Some((1, 0)));
+    }
+
+    #[test]
+    fn what_was_not_sent_was_not_lost_on_the_way_there() {
+        let mut all = Reflections::default();
+        let reflection = Reflection { sequence: 0, reflector: Rtt::default(), rtt_net: Rtt::default(), one_way: None };
+        all.record(ProbeId::FIRST, &reflection, false);
+        (2..6).for_each(|id| all.not_sent(ProbeId::new(id)));
+        // Probe 6 was lost, 7 came as the reflector's second, 8 was not sent before that was known.
+        all.not_sent(ProbeId::new(8));
+        all.record(ProbeId::new(7), &Reflection { sequence: 1, ..reflection }, false);
+        assert_eq!(all.stats().unwrap().lost, Some((1, 0)));
+        (9..500).for_each(|id| all.not_sent(ProbeId::new(id)));
+        assert_eq!(all.stats().unwrap().lost, Some((1, 0)));
     }
 
     #[test]

@@ -240,6 +240,13 @@ fn one_way_delays_are_shown_with_what_both_clocks_say_of_themselves() {
     assert!(!World::with_host(host()).run("rping --stamp -c 1 host.example").stdout.contains("there="));
 }
 
+#[test]
+fn what_was_lost_after_the_last_answer_of_a_reflector_is_on_no_way_and_is_said() {
+    let host = reflector(ErrorEstimate::UNKNOWN).change(2.., Change::Silence);
+    let run = World::with_host(host).run("rping --stamp -c 3 -W 0.5 host.example");
+    assert!(run.stdout.contains("lost there/back = 0/0, after the last answer = 2\n"), "{run}");
+}
+
 /// A host that answers our first STAMP packet: it got it 4 ms after the run began, kept it for 3 ms, and says that of its clock.
 fn reflector(error: ErrorEstimate) -> Node {
     let at = |millis: u64| Timestamp::ntp(EPOCH.saturating_add(Duration::from_millis(millis)));

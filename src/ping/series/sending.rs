@@ -163,6 +163,9 @@ impl Series {
         probe.state = ProbeState::NotSent;
         self.unconfirmed -= 1;
         self.counts.send_failed += 1;
+        if self.subject.method == MethodKind::Stamp {
+            self.reflections.get_or_insert_default().not_sent(id);
+        }
         self.refused = true;
         let gap = if refused.error == OsError::EADDRNOTAVAIL { NO_PORT_GAP } else { REFUSED_GAP };
         self.not_before = context.now.mono + gap;

@@ -88,7 +88,15 @@ fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
         writeln!(data, "reflector min/avg/max/mdev = {} ms", Spread(reflector))?;
         writeln!(data, "net min/avg/max/mdev = {} ms", Spread(rtt_net))?;
         match lost {
-            Some((there, back)) => writeln!(data, "lost there/back = {there}/{back}")?,
+            Some((there, back)) => {
+                write!(data, "lost there/back = {there}/{back}")?;
+                let counts = &summary.counts;
+                let unanswered = counts.lost + counts.unreachable + counts.refused;
+                match unanswered.saturating_sub(counts.late + there + back) {
+                    0 => writeln!(data)?,
+                    after => writeln!(data, ", after the last answer = {after}")?,
+                }
+            }
             None => writeln!(data, "lost there/back = unknown (the reflector's numbers do not show it)")?,
         }
         if let Some(one_way) = one_way {
