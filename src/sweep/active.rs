@@ -306,17 +306,15 @@ impl ActiveTargets {
         }
     }
 
-    /// Whether probes went to the target in this slot and nothing has come that is about them.
-    pub fn is_silent(&self, slot: u32) -> bool {
+    /// Whether probes went to the target in this slot and no answer has come in time. An ICMP error may have: this host reports a
+    /// neighbour that is not there when the wait may be over.
+    pub fn is_unanswered(&self, slot: u32) -> bool {
         let target = match self.seats.get(slot as usize).map(|seat| seat.rest) {
             Some(Rest::Silent(silent)) => return silent.sent() > 0,
             Some(Rest::Known(known)) => self.known.get(known),
             Some(Rest::Free(_)) | None => None,
         };
-        let Some(target) = target else { return false };
-        let rare = self.rare.get(target.rare).copied().unwrap_or_default();
-        let came = u64::from(target.received + target.refused) + rare.icmp_errors + rare.late;
-        target.sent > 0 && came == 0
+        target.is_some_and(|target| target.sent > 0 && target.received + target.refused == 0)
     }
 
     /// The rare outcomes of the target in this slot.

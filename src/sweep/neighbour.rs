@@ -1,4 +1,4 @@
-//! Targets that nothing came from: whether packets to them had a neighbour to go to.
+//! Targets without an answer: whether packets to them had a neighbour to go to.
 //!
 //! The kernel reports a neighbour that does not exist after three seconds (three requests, one a second), and most sweeps wait for
 //! less. So the channel is asked about each silent target before the target ends.
@@ -10,16 +10,16 @@ use crate::types::Instant;
 impl Sweep {
     /// Whether it makes a difference to the results why a target was silent.
     pub(super) fn asks_neighbours(&self) -> bool {
-        self.config.method.kind().has_state() && !self.config.skips_silent
+        self.config.method.kind().asks_neighbours() && !self.config.skips_silent
     }
 
-    /// Asks about a target if nothing has come from it; returns whether an answer is waited for. A target that is `complete` ends
+    /// Asks about a target if it has not answered; returns whether an answer is waited for. A target that is `complete` ends
     /// with that.
     pub(super) fn ask_neighbour(&mut self, slot: u32, complete: bool) -> bool {
         if self.asked.contains_key(&slot) {
             return true;
         }
-        if !self.asks_neighbours() || !self.active.is_silent(slot) {
+        if !self.asks_neighbours() || !self.active.is_unanswered(slot) {
             return false;
         }
         let Some(to) = self.active.progress(slot, u64::MAX).map(|target| target.endpoint) else { return false };

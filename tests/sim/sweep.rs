@@ -13,7 +13,9 @@ use netprobe::channel::{
 };
 use netprobe::driver::{self, Next, Turn};
 use netprobe::ping::{Counts, State};
-use netprobe::sim::{Change, Damage, Direction, Link, Log, Network, Node, Peer, Quote, Rejection, TcpService, US, ip};
+use netprobe::sim::{
+    Change, Damage, Direction, Forwarding, Link, Log, Network, Node, Peer, Quote, Rejection, TcpService, US, ip,
+};
 use netprobe::sweep::{
     Completion, Config, Event, LaneRoute, Method, Probes, Supplied, Supply, Sweep, SweepTarget, TargetSummary, Totals,
 };
@@ -532,6 +534,18 @@ fn a_neighbour_that_is_not_there_makes_a_port_unreachable_however_short_the_wait
             assert_eq!((totals.sent, totals.unreachable, totals.lost), (16, 12, 4));
         }
     }
+}
+
+#[test]
+fn a_report_of_a_missing_neighbour_that_comes_after_the_wait_hides_nothing() {
+    let mut network = Network::new(1);
+    let refusing = Node::router(ip("203.0.113.1")).forwarding(Forwarding::Refuse(Rejection::new(3, 1)));
+    let reporting = network.add(US, refusing, Link::after(ms(40)));
+    network.default_route(reporting);
+    network.miss_neighbour(host(7, 1));
+    let ran = sweep_ports(&network, Config { wait: ms(50), ..at_443([host(7, 1)]) });
+    let outcome = &ran.outcomes[0];
+    assert_eq!((outcome.state, outcome.counts.lost), (Some(State::Unreachable), 0), "{:?}", outcome.counts);
 }
 
 #[test]

@@ -280,6 +280,12 @@ impl MethodKind {
         !matches!(self, MethodKind::Icmp | MethodKind::Stamp)
     }
 
+    /// Whether a probe that nothing came back for is unreachable if its neighbour does not exist. ICMP shows the errors that came,
+    /// and nothing else, as ping does.
+    pub const fn asks_neighbours(self) -> bool {
+        !matches!(self, MethodKind::Icmp)
+    }
+
     /// Whether an ICMP error reports a closed port, of which hosts send only a limited number.
     pub const fn has_closed_ports(self) -> bool {
         matches!(self, MethodKind::Udp | MethodKind::Stamp)
