@@ -126,7 +126,7 @@ impl Ping {
         self.deadlines.set(slot, None);
         self.active.remove(&slot);
         self.unconfirmed -= series.unconfirmed();
-        let (events, orders) = (&mut self.events, &mut self.connection_orders);
+        let (events, orders) = (&mut self.events, &mut self.series_orders);
         series.close(&mut Context { config: &self.config, now, events, orders });
     }
 }

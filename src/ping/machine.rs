@@ -10,7 +10,7 @@ use super::index::Index;
 use super::names::{self, Names};
 use super::probe::token;
 use super::resolving::Resolving;
-use super::series::{ConnectionOrder, Context, Route, Series};
+use super::series::{Context, Route, Series, SeriesOrder};
 use super::set::SeriesSet;
 use crate::channel::{Arena, Header, IcmpNotice, Inbound, Open, Order, Outbox, Recreated, Token, Transmit, Write};
 use crate::engine::outcome::SubjectId;
@@ -33,8 +33,8 @@ pub struct Ping {
     pub(super) index: Index,
     pub(super) names: Names,
     pub(super) events: VecDeque<Event>,
-    /// Orders about connections, which go before probes.
-    pub(super) connection_orders: VecDeque<ConnectionOrder>,
+    /// What the series order besides probes, which goes before those.
+    pub(super) series_orders: VecDeque<SeriesOrder>,
     pub(super) phase: Phase,
     /// When the next probe of each slot is due.
     pub(super) sends: Timers,
@@ -182,7 +182,7 @@ impl Ping {
     pub(super) fn with_series(&mut self, slot: u32, now: Now, change: impl FnOnce(&mut Series, &mut Context<'_>)) {
         let Some(series) = self.series.get_mut(slot) else { return };
         let before = series.unconfirmed();
-        let (events, orders) = (&mut self.events, &mut self.connection_orders);
+        let (events, orders) = (&mut self.events, &mut self.series_orders);
         change(series, &mut Context { config: &self.config, now, events, orders });
         self.unconfirmed = (self.unconfirmed + series.unconfirmed()).saturating_sub(before);
         if self.phase == Phase::Probing {
@@ -251,22 +251,22 @@ impl Ping {
         }
     }
 
-    fn push_connection_orders(&mut self, outbox: &mut Outbox) {
-        for order in self.connection_orders.drain(..) {
+    fn push_series_orders(&mut self, outbox: &mut Outbox) {
+        for order in self.series_orders.drain(..) {
             match order {
-                ConnectionOrder::Write { token, data } => {
+                SeriesOrder::Write { token, data } => {
                     let octets = outbox.store(|octets| octets.extend_from_slice(&data));
                     outbox.push(Order::Write(Write { token, octets }));
                 }
-                ConnectionOrder::AskNeighbour { token, lane, to } => {
+                SeriesOrder::AskNeighbour { token, lane, to } => {
                     outbox.push(Order::AskNeighbour { token, lane, to });
                 }
-                ConnectionOrder::Close { token, how } => outbox.push(Order::Close { token, how }),
+                SeriesOrder::Close { token, how } => outbox.push(Order::Close { token, how }),
             }
         }
     }
 
-    /// Ends the run, as soon as it is known whether attempts whose silence counts had a neighbour to go to.
+    /// Ends the run, as soon as it is known whether probes whose silence counts had a neighbour to go to.
     fn end(&mut self, now: Now) {
         if self.phase == Phase::Probing {
             self.phase = Phase::Ending(now.mono + ANSWERED_WITHIN);
@@ -310,7 +310,7 @@ impl Machine for Ping {
         self.look_at_clock(now);
         self.seen = now.mono;
         self.ordered_from.clear();
-        self.push_connection_orders(outbox);
+        self.push_series_orders(outbox);
         if self.phase != Phase::Probing || self.interrupted || self.quiet_from.is_some_and(|quiet| quiet <= now.mono) {
             return;
         }
@@ -370,7 +370,7 @@ impl Machine for Ping {
                 self.with_probe(now, closed.token, |series, probe, context| series.closed(probe, closed, context));
             }
             &Inbound::Neighbour { token, is_missing } => {
-                self.with_probe(now, token, |series, probe, context| series.neighbour(probe, is_missing, context));
+                self.with_probe(now, token, |series, _, context| series.neighbour(is_missing, context));
             }
             Inbound::Clock(error) => self.series.iter_mut().for_each(|series| series.set_clock_error(*error)),
             // A prober accepts no connections, and when its data has left decides nothing.

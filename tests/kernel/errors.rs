@@ -188,3 +188,65 @@ fn errors_of_this_host_are_not_lost_by_naming_the_interface() {
         }
     }
 }
+
+/// The host's neighbours that do not exist, and hosts behind a gateway that does not, with our address as their probes have it.
+const NOBODY: [(&str, &str); 4] =
+    [("10.9.0.77", "10.9.0.1"), ("198.51.100.9", "10.9.0.1"), ("fd09::77", "fd09::1"), ("2001:db8:51::9", "fd09::1")];
+
+/// A lab in which nobody of those is there; the kernel reports that after a second.
+fn deserted_lab() -> Option<Lab> {
+    let lab = Plan::chain(1).with_ping_sockets().build()?;
+    lab.host().sh("ip route add 198.51.100.0/24 via 10.9.0.77; ip -6 route add 2001:db8:51::/48 via fd09::77");
+    // Over IPv6 a host uses its default route instead of one whose gateway is known to be missing (RFC 4191 §3.2).
+    lab.host().sh("ip -6 route del default");
+    for family in ["ipv4", "ipv6"] {
+        lab.host().sh(&format!("echo 1 > /proc/sys/net/{family}/neigh/right/mcast_solicit"));
+    }
+    Some(lab)
+}
+
+#[test]
+fn a_neighbour_that_does_not_exist_is_unreachable_by_every_method_however_short_the_wait() {
+    let Some(lab) = deserted_lab() else { return };
+    for (address, from) in NOBODY {
+        for method in ["--udp=9", "--udp=dns", "--stamp", "--tcp=443"] {
+            for interface in [&[][..], &["-Iright"]] {
+                let arguments = [&["-c4", "-i0.05", "-W0.2", method, address], interface].concat();
+                let run = lab.host().run(Tool::Rping, Privilege::Nothing, &arguments);
+                assert_eq!(run.stdout.matches(&format!("From {from} ")).count(), 4, "{run:#?}");
+                run.says("4 packets transmitted, 0 received, +4 errors, 100% packet loss");
+                assert_eq!((run.stdout.contains("no answer"), run.code()), (false, 1), "{run:#?}");
+            }
+        }
+        let run = lab.host().rping(&["--json", "-w1", "-i0.01", "--udp=9", "-W0.1", address]);
+        let summary = run.object("summary");
+        assert_eq!((&summary["lost"], &summary["state"]), (&0.into(), &"unreachable".into()), "{run:#?}");
+        let [unreachable, pending, sent] = ["unreachable", "pending", "sent"].map(|key| summary[key].as_u64());
+        assert_eq!((unreachable > Some(0), unreachable.zip(pending).map(|(a, b)| a + b)), (true, sent), "{summary}");
+    }
+}
+
+#[test]
+fn the_kernels_own_report_of_a_neighbour_that_is_known_to_be_missing_is_no_second_error() {
+    let Some(lab) = deserted_lab() else { return };
+    for (address, from) in [NOBODY[0], NOBODY[2]] {
+        for method in ["--udp=9", "--stamp"] {
+            let run = lab.host().rping(&["-c4", "-i0.7", "-W0.3", method, address]);
+            assert_eq!(run.stdout.matches(&format!("From {from} ")).count(), 4, "{run:#?}");
+            run.says("4 packets transmitted, 0 received, +4 errors, 100% packet loss");
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_is_over_before_the_kernel_reports_a_missing_neighbour_is_silence_to_icmp_as_with_ping() {
+    let Some(lab) = deserted_lab() else { return };
+    let (root, nothing) = (Privilege::Root, Privilege::Nothing);
+    // Each is asked for once: the report of a question that was asked before comes earlier.
+    for (privilege, address) in [(root, "10.9.0.77"), (nothing, "10.9.0.78"), (root, "fd09::77"), (nothing, "fd09::78")]
+    {
+        let run = lab.host().run(Tool::Rping, privilege, &["-c1", "-W0.2", address]);
+        run.says("1 packets transmitted, 0 received, 100% packet loss");
+        assert!(!run.stdout.contains("From "), "{run:#?}");
+    }
+}

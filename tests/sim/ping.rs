@@ -6,6 +6,7 @@ mod control;
 mod datagrams;
 mod ends;
 mod errors;
+mod neighbours;
 mod pace;
 mod services;
 mod stamp;

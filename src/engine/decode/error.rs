@@ -40,6 +40,27 @@ pub struct DecodedError<'a> {
     pub extension: &'a [u8],
 }
 
+impl DecodedError<'static> {
+    /// An error of this host's that no ICMP message reports.
+    pub fn local(error: OsError, stamp: Stamp) -> Self {
+        DecodedError {
+            responder: None,
+            origin: ErrorOrigin::Local,
+            icmp: None,
+            kind: local_kind(error),
+            info: 0,
+            mtu: None,
+            gateway: None,
+            checksum_right: None,
+            reply_ttl: None,
+            tos: None,
+            stamp,
+            quoted: None,
+            extension: &[],
+        }
+    }
+}
+
 /// The part of our packet inside an ICMP error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuotedProbe<'a> {

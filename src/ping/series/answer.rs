@@ -41,6 +41,9 @@ impl Series {
             self.counts.bad_checksum += 1;
             return;
         }
+        if self.take_report(id, error, context) {
+            return;
+        }
         let Some((standing, sent)) = self.standing(id, &error.stamp, context) else { return };
         let refused = self.subject.method.has_closed_ports()
             && error.kind == ErrorKind::PortUnreachable

@@ -1,26 +1,17 @@
 //! Probes that are connections: attempts to connect, and the exchanges over them.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
-use super::{Context, Route, Series};
-use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, LaneId, Opened, OsError, Token};
-use crate::engine::decode::{self, DecodedError};
+use super::{Context, Series, SeriesOrder};
+use crate::channel::{CloseHow, Closed, ClosedHow, Data, Opened, OsError};
+use crate::engine::decode::DecodedError;
 use crate::engine::delay;
 use crate::engine::method::Established;
-use crate::engine::outcome::{Detail, ExchangeReply, Outcome, ProbeEvent, Refusal, Reply, Standing};
-use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Stamp};
+use crate::engine::outcome::{Detail, ExchangeReply, Outcome, Refusal, Reply, Standing};
+use crate::types::{ProbeId, Stamp};
 
 /// At most this many attempts stay open after their wait is over, so that late answers are seen.
 const LINGERING: usize = 256;
-
-/// An order to the channel about a connection of a series.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::ping) enum ConnectionOrder {
-    Write { token: Token, data: Arc<[u8]> },
-    AskNeighbour { token: Token, lane: LaneId, to: IpEndpoint },
-    Close { token: Token, how: CloseHow },
-}
 
 /// The connections of a series that the channel still holds.
 #[derive(Debug, Default)]
@@ -34,14 +25,12 @@ pub(super) struct Connections {
 struct Connection {
     source_port: Option<u16>,
     established: Option<Established>,
-    /// Its wait is over, and the channel was asked whether its SYN had a neighbour to go to.
-    asked: bool,
 }
 
 impl Connections {
     /// An attempt began.
     pub(super) fn begin(&mut self, id: ProbeId, source_port: Option<u16>) {
-        self.held.insert(id, Connection { source_port, established: None, asked: false });
+        self.held.insert(id, Connection { source_port, established: None });
     }
 
     pub(super) fn source_port(&self, id: ProbeId) -> Option<u16> {
@@ -62,16 +51,6 @@ impl Connections {
     pub(super) fn unexpected(&self, id: ProbeId) -> Option<(Stamp, Detail)> {
         let established = self.held.get(&id)?.established.as_ref()?;
         Some((established.opened.stamp, established.unexpected()?))
-    }
-
-    /// Whether the channel was asked about this attempt and has not answered.
-    pub(super) fn is_asked(&self, id: ProbeId) -> bool {
-        self.held.get(&id).is_some_and(|connection| connection.asked)
-    }
-
-    /// Whether the channel was asked about any.
-    pub(super) fn asks(&self) -> bool {
-        self.held.values().any(|connection| connection.asked)
     }
 
     fn established(&mut self, id: ProbeId) -> Option<&mut Established> {
@@ -101,7 +80,7 @@ impl Series {
             connection.established = Some(Established::new(*opened, asked));
             if !exchange.data.is_empty() {
                 let token = self.token(id);
-                context.orders.push_back(ConnectionOrder::Write { token, data: exchange.data });
+                context.orders.push_back(SeriesOrder::Write { token, data: exchange.data });
             }
             return;
         }
@@ -153,7 +132,7 @@ impl Series {
             }
             // The kernel gave up: nothing came.
             ClosedHow::Failed(OsError::ETIMEDOUT) => self.lose(id, context),
-            ClosedHow::Failed(error) => self.error(id, &local_error(error, closed.stamp), context),
+            ClosedHow::Failed(error) => self.error(id, &DecodedError::local(error, closed.stamp), context),
         }
         self.release(id, context);
     }
@@ -166,44 +145,6 @@ impl Series {
         }
         self.error(id, error, context);
         self.connections.held.remove(&id);
-    }
-
-    /// Asks whether this attempt, whose wait is over, had a neighbour to go to; returns whether there is something to ask.
-    ///
-    /// The kernel reports a neighbour that does not exist after three seconds, most attempts are not waited for that long, and a
-    /// socket that is bound to an interface does not get the report over IPv6 at all.
-    pub(super) fn ask_neighbour(&mut self, id: ProbeId, context: &mut Context<'_>) -> bool {
-        let Some(Route { to: Endpoint::Ip(to), lane, .. }) = self.route() else { return false };
-        let Some(connection) = self.connections.held.get_mut(&id).filter(|one| one.established.is_none()) else {
-            return false;
-        };
-        if !std::mem::replace(&mut connection.asked, true) {
-            context.orders.push_back(ConnectionOrder::AskNeighbour { token: self.token(id), lane, to });
-        }
-        true
-    }
-
-    /// The answer: an attempt without a neighbour never left.
-    pub(in crate::ping) fn neighbour(&mut self, id: ProbeId, is_missing: bool, context: &mut Context<'_>) {
-        if let Some(connection) = self.connections.held.get_mut(&id) {
-            connection.asked = false;
-        }
-        let Some(probe) = self.probes.get(id).filter(|probe| probe.state.is_open()) else { return };
-        let sent = probe.sent().user.wall;
-        if !is_missing {
-            return self.lose(id, context);
-        }
-        let family = self.subject.address.map(Family::of).unwrap_or_default();
-        let error = DecodedError {
-            // As this host would report it to itself (RFC 1122 §2.3.2.1, RFC 4861 §7.2.2).
-            origin: ErrorOrigin::Icmp,
-            icmp: Some(family.pick((3, 1), (1, 3))),
-            ..local_error(OsError::EHOSTUNREACH, Stamp::user(context.now))
-        };
-        let outcome = Outcome::Error(Box::new((&error).into()));
-        let event = ProbeEvent { responder: self.subject.source, ..self.event(id, sent, context.now.wall, outcome) };
-        self.deliver(Standing::First, event, None, context);
-        self.release(id, context);
     }
 
     /// Nothing can be written to a connection: the other side has ended it.
@@ -230,36 +171,18 @@ impl Series {
     }
 
     /// Ends a connection from our side, if it is still there.
-    fn release(&mut self, id: ProbeId, context: &mut Context<'_>) {
+    pub(super) fn release(&mut self, id: ProbeId, context: &mut Context<'_>) {
         if self.connections.held.remove(&id).is_none() {
             return;
         }
         let how = self.method.connect().map_or(CloseHow::Reset, |connect| connect.close);
-        context.orders.push_back(ConnectionOrder::Close { token: self.token(id), how });
+        context.orders.push_back(SeriesOrder::Close { token: self.token(id), how });
     }
 
     /// Ends every connection from our side.
-    pub(super) fn release_all(&mut self, orders: &mut VecDeque<ConnectionOrder>) {
+    pub(super) fn release_all(&mut self, orders: &mut VecDeque<SeriesOrder>) {
         let held = std::mem::take(&mut self.connections).held;
-        let close = |id| ConnectionOrder::Close { token: self.token(id), how: CloseHow::Reset };
+        let close = |id| SeriesOrder::Close { token: self.token(id), how: CloseHow::Reset };
         orders.extend(held.into_keys().map(close));
-    }
-}
-
-fn local_error(error: OsError, stamp: Stamp) -> DecodedError<'static> {
-    DecodedError {
-        responder: None,
-        origin: ErrorOrigin::Local,
-        icmp: None,
-        kind: decode::local_kind(error),
-        info: 0,
-        mtu: None,
-        gateway: None,
-        checksum_right: None,
-        reply_ttl: None,
-        tos: None,
-        stamp,
-        quoted: None,
-        extension: &[],
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod closing;
 mod connection;
 mod datagram;
+mod neighbour;
 mod responders;
 mod sending;
 mod unstamped;
@@ -20,17 +21,16 @@ use super::event::Event;
 use super::probe::{Probe, token};
 use super::reflections::Reflections;
 use super::summary::Counts;
-use crate::channel::{LaneId, Profile, Token};
+use crate::channel::{CloseHow, LaneId, Profile, Token};
 use crate::engine::method::Method;
 use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Spec, Subject, SubjectId};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::send_errors::SendErrors;
 use crate::engine::{Destination, Inflight, Named};
 use crate::metrics::{LossRuns, RttRecorder};
-use crate::types::{ClockError, Endpoint, Instant, Now, ProbeId, Rtt, Sequence, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Now, ProbeId, Rtt, Sequence, WallTime};
 use crate::wire::payload::Cookie;
 
-pub(super) use connection::ConnectionOrder;
 use connection::Connections;
 use responders::Responders;
 use unstamped::Unstamped;
@@ -40,8 +40,16 @@ pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
     pub(super) now: Now,
     pub(super) events: &'a mut VecDeque<Event>,
-    /// Orders about connections.
-    pub(super) orders: &'a mut VecDeque<ConnectionOrder>,
+    /// What is ordered besides probes.
+    pub(super) orders: &'a mut VecDeque<SeriesOrder>,
+}
+
+/// An order of a series to the channel, besides its probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SeriesOrder {
+    Write { token: Token, data: Arc<[u8]> },
+    AskNeighbour { token: Token, lane: LaneId, to: IpEndpoint },
+    Close { token: Token, how: CloseHow },
 }
 
 /// The route of a series' probes.
@@ -117,6 +125,8 @@ pub(super) struct Series {
     loss_runs: LossRuns,
     pipe: u64,
     connections: Connections,
+    /// Silent probes that are decided once the channel has reported whether they had a neighbour to go to.
+    asked: Vec<ProbeId>,
     syn_retransmits: u64,
     /// Delays of what came back over connections.
     exchanges: RttRecorder,
@@ -197,6 +207,7 @@ impl Series {
             loss_runs: LossRuns::default(),
             pipe: 0,
             connections: Connections::default(),
+            asked: Vec::new(),
             syn_retransmits: 0,
             exchanges: RttRecorder::default(),
             reflections: None,

@@ -68,7 +68,7 @@ impl Series {
     /// When the oldest open probe is lost, unless something comes before.
     fn next_loss(&self, config: &Config) -> Option<Instant> {
         match self.probes.get(self.undecided) {
-            Some(_) if self.connections.is_asked(self.undecided) => None,
+            Some(_) if self.asks() => None,
             Some(probe) if probe.state.is_open() => self.deadline(probe, config),
             Some(_) => None,
             None => self.linger(config),
@@ -94,7 +94,8 @@ impl Series {
             if self.counts.pending == 0 {
                 self.lingered = true;
             }
-            if !self.ask_neighbour(self.undecided, context) {
+            let config = context.config;
+            if !self.ask_neighbour(|series| series.silent_at(seen, config), context) {
                 self.lose(self.undecided, context);
             }
         }
@@ -173,14 +174,8 @@ impl Series {
 
     /// Asks what is to be known about the open probes before they are decided at the end of the run.
     pub(in crate::ping) fn ask_at_end(&mut self, context: &mut Context<'_>) {
-        for id in self.decided_at_end(context.now.mono) {
-            self.ask_neighbour(id, context);
-        }
-    }
-
-    /// Whether the channel was asked about a probe and has not answered.
-    pub(in crate::ping) fn asks(&self) -> bool {
-        self.connections.asks()
+        let now = context.now.mono;
+        self.ask_neighbour(|series| series.decided_at_end(now), context);
     }
 
     /// The open probes that are decided if the run ends now.

@@ -74,37 +74,6 @@ fn a_closed_port_refuses_and_has_its_delay() {
 }
 
 #[test]
-fn a_neighbour_that_is_not_there_is_unreachable_however_short_the_wait_and_however_the_run_ends() {
-    let without = |target| {
-        let mut network = serving(TcpService::Silent);
-        network.miss_neighbour(ip(target));
-        network
-    };
-    for target in BOTH {
-        let by_deadline = Config { count: None, deadline: Some(ms(2500)), ..config() };
-        let exactly = Config { spec: waiting(Wait::Exactly(ms(300))), ..config() };
-        let long = Config { spec: waiting(Wait::Exactly(ms(9000))), ..by_deadline.clone() };
-        for (config, unreachable, pending) in [(config(), 3, 0), (exactly, 3, 0), (by_deadline, 2, 1), (long, 3, 0)] {
-            let run = ping_services(&without(target), &[(target, PORT)], &tcp(), config);
-            let (sent, icmp_errors) = (unreachable + pending, 0);
-            assert_eq!(run.counts(), Counts { sent, unreachable, pending, icmp_errors, ..Counts::default() });
-            assert_eq!(state(&run), Some(State::Unreachable));
-            for error in run.errors() {
-                assert_eq!((error.outcome.kind, error.delay), (ErrorKind::HostUnreachable, None));
-            }
-        }
-        let mut network = without(target);
-        interrupt_at(&mut network, ms(2500));
-        let run = ping_services(&network, &[(target, PORT)], &tcp(), Config { count: None, ..config() });
-        assert_eq!((run.counts().unreachable, run.counts().lost), (2, 0), "{:?}", run.counts());
-    }
-    // One of several: the others are as they are.
-    let run = ping_services(&without(TARGET), &[(TARGET_V6, PORT), (TARGET, PORT)], &tcp(), config());
-    let states: Vec<_> = run.summaries().iter().map(|summary| summary.state).collect();
-    assert_eq!(states, [Some(State::Filtered), Some(State::Unreachable)]);
-}
-
-#[test]
 fn a_port_that_says_nothing_is_filtered_after_a_second() {
     for target in BOTH {
         let run = connect(&serving(TcpService::Silent), target, &tcp());
