@@ -211,12 +211,13 @@ impl InFlight {
     /// Records when a probe was sent; called again when the kernel's stamp is known.
     pub fn set_sent(&mut self, number: u64, stamp: &Stamp) {
         let sent = CompactStamp::of(stamp);
-        if self.readings.back().is_none_or(|last| last.from < number && last.until(&sent).is_none()) {
+        let mut after = self.reading(number).and_then(|reading| reading.until(&sent));
+        if after.is_none() && self.readings.back().is_none_or(|last| last.from < number) {
             let CompactStamp { mono, wall, .. } = sent;
             self.readings.push_back(Reading { from: number, mono, wall });
+            after = Some(0);
         }
-        let after = self.reading(number).filter(|_| sent.kernel == 0).and_then(|reading| reading.until(&sent));
-        match (after, self.get_mut(number)) {
+        match (after.filter(|_| sent.kernel == 0), self.get_mut(number)) {
             (Some(after), Some(probe)) if probe.stamps() == NONE => probe.sent = after,
             _ => {
                 if let Some(stamps) = self.stamps_mut(number) {
