@@ -164,33 +164,36 @@ impl From<Duration> for Rtt {
     }
 }
 
-/// Octets of the longest RTT as text.
-const LONGEST_RTT: usize = "18446744073709.552 ms".len();
+/// Octets of the longest span as text.
+const LONGEST: usize = "18446744073709.552".len();
+
+/// Writes `nanos` as milliseconds with at most three `decimals`, rounded once, half up. By hand, from the end: a floating-point number
+/// takes ten times as long, and many traces have many.
+pub fn write_millis(f: &mut fmt::Formatter<'_>, nanos: u64, decimals: u32) -> fmt::Result {
+    let (step, decimals) = (10u64.pow(6 - decimals.min(3)), decimals.min(3) as usize);
+    let mut rest = nanos / step + u64::from(nanos % step >= step / 2);
+    let mut text = [0; LONGEST];
+    let mut from = text.len();
+    for place in text.iter_mut().rev() {
+        let written = LONGEST - from;
+        *place = if decimals > 0 && written == decimals {
+            b'.'
+        } else if rest == 0 && written > decimals + usize::from(decimals > 0) {
+            break;
+        } else {
+            let digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            digit
+        };
+        from -= 1;
+    }
+    f.write_str(text.get(from..).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default())
+}
 
 impl fmt::Display for Rtt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Rounded once, half up. By hand, from the end: a floating-point number takes ten times as long, and many traces have many.
-        let mut rest = self.0 / 1000 + u64::from(self.0 % 1000 >= 500);
-        let mut text = [0; LONGEST_RTT];
-        let mut from = text.len();
-        for place in text.iter_mut().rev() {
-            *place = match LONGEST_RTT - from {
-                0 => b's',
-                1 => b'm',
-                2 => b' ',
-                6 => b'.',
-                written => {
-                    if written > 7 && rest == 0 {
-                        break;
-                    }
-                    let digit = b'0' + (rest % 10) as u8;
-                    rest /= 10;
-                    digit
-                }
-            };
-            from -= 1;
-        }
-        f.write_str(text.get(from..).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default())
+        write_millis(f, self.0, 3)?;
+        f.write_str(" ms")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::types::Rtt;
+use crate::types::{Rtt, write_millis};
 
 /// `value` as C's `%g` prints it: six significant digits, no trailing zeros, an exponent below 1e-4 and from 1e6 on
 /// (ISO C 7.21.6.1).
@@ -31,13 +31,13 @@ impl fmt::Display for PingTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos();
         if nanos < 999_500 {
-            decimal(f, nanos, 3)
+            write_millis(f, nanos, 3)
         } else if nanos < 9_995_000 {
-            decimal(f, nanos, 2)
+            write_millis(f, nanos, 2)
         } else if nanos < 99_950_000 {
-            decimal(f, nanos, 1)
+            write_millis(f, nanos, 1)
         } else {
-            decimal(f, nanos, 0)
+            write_millis(f, nanos, 0)
         }
     }
 }
@@ -54,20 +54,8 @@ impl Millis {
 
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        decimal(f, self.0, 3)
+        write_millis(f, self.0, 3)
     }
-}
-
-/// Writes `nanos` as milliseconds with at most three `decimals`, rounded once, half up.
-fn decimal(f: &mut fmt::Formatter<'_>, nanos: u64, decimals: u32) -> fmt::Result {
-    let scale = 10u64.pow(decimals);
-    let step = 1_000_000 / scale;
-    let steps = nanos / step + u64::from(nanos % step >= step / 2);
-    write!(f, "{}", steps / scale)?;
-    if decimals > 0 {
-        write!(f, ".{:0width$}", steps % scale, width = decimals as usize)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
