@@ -324,10 +324,15 @@ fn brief_json_has_what_happened_to_each_target_and_no_more() {
         "brief_json_of_the_answering",
         world().run("rping --json=brief -c2 -i 1s 198.51.100.0-198.51.100.1")
     );
-    for line in ["rping --json=brief 198.51.100.1", "rtrace --json=brief 198.51.100.1", "rpong --json=brief --tcp 7"] {
+    let refused = [
+        ("rping --json=brief 198.51.100.1", "--json=brief: only a sweep"),
+        ("rtrace --json=brief 198.51.100.1", "unexpected value 'brief' for '--json'"),
+        ("rpong --json=brief --tcp 7", "unexpected value 'brief' for '--json'"),
+    ];
+    for (line, why) in refused {
         let outcome = run(line);
         assert_eq!(outcome.status, 2, "{outcome}");
-        assert!(outcome.stderr.contains("--json=brief: only a sweep"), "{outcome}");
+        assert!(outcome.stderr.contains(why), "{outcome}");
     }
 }
 

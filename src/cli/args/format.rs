@@ -1,6 +1,6 @@
 //! The option that chooses a format of results, the same in every tool.
 
-use clap::Args;
+use clap::{Arg, Args};
 
 use crate::cli::args::rules;
 use crate::cli::args::values::OneOf;
@@ -58,6 +58,12 @@ enum Detail {
 
 /// `--json`.
 const DETAILS: OneOf<Detail> = OneOf(&[("full", Detail::Full), ("brief", Detail::Brief)]);
+
+/// `--json` of a tool whose objects are all whole.
+pub fn json_without_detail(json: Arg) -> Arg {
+    let help = "JSON objects, one per line: the same as --format json";
+    json.num_args(0).require_equals(false).hide_possible_values(false).help(help).long_help(help)
+}
 
 impl FormatArgs {
     /// The format that was chosen.

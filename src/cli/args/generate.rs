@@ -63,11 +63,10 @@ fn completions(shell: Shell, command: Command) -> String {
     let name = command.get_name().to_owned();
     let mut command = command.mut_args(|arg| {
         let id = arg.get_id().as_str();
+        let takes_values = arg.get_action().takes_values() && arg.get_num_args() != Some(0.into());
         match SUGGESTED.iter().find(|(suggested, _)| *suggested == id) {
             Some((_, values)) => arg.value_parser(PossibleValuesParser::new(*values)),
-            None if arg.get_action().takes_values() && arg.get_value_hint() == ValueHint::Unknown => {
-                arg.value_hint(ValueHint::Other)
-            }
+            None if takes_values && arg.get_value_hint() == ValueHint::Unknown => arg.value_hint(ValueHint::Other),
             None => arg,
         }
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
 
-use crate::cli::args::format::FormatArgs;
+use crate::cli::args::format::{FormatArgs, json_without_detail};
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::help::{HelpArgs, Helped};
 use crate::cli::args::values::{self, Rate};
@@ -16,7 +16,7 @@ use crate::cli::args::values::{self, Rate};
 /// rpong echoes, discards and reflects over TCP, UDP and local sockets in one process with one event loop, and reports each
 /// client. It is safe to run on an open network: no answer is larger than its request.
 #[derive(Debug, Parser)]
-#[command(name = "rpong", version, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"), mut_arg("format", |arg| arg.help("Format of the results: text or json [default: text]").long_help(None)))]
+#[command(name = "rpong", version, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"), mut_arg("format", |arg| arg.help("Format of the results: text or json [default: text]").long_help(None)), mut_arg("json", json_without_detail))]
 pub struct PongArgs {
     #[command(flatten)]
     pub listeners: ListenerArgs,

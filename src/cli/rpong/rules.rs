@@ -2,7 +2,7 @@
 
 use super::args::{ListenerArgs, PongArgs};
 use crate::channel::PassedSocket;
-use crate::cli::args::rules::{self, BRIEF, FORMATS, Group};
+use crate::cli::args::rules::{self, FORMATS, Group};
 use crate::cli::error::CliError;
 
 /// Refuses what has no effect.
@@ -40,7 +40,6 @@ const TABLE: &[Group<Request, PongArgs>] = &[
         when: |_| true,
         rows: &[
             (|a| a.output.format.has_both(), "--json", FORMATS),
-            (|a| a.output.format.is_brief(), "--json=brief", BRIEF),
             (
                 |a| !a.output.format.is_text_or_json(),
                 "--format <FORMAT>",

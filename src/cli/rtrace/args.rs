@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 
 use crate::channel::Zones;
 use crate::cli::args::conditions::{ConditionArgs, Judged};
-use crate::cli::args::format::FormatArgs;
+use crate::cli::args::format::{FormatArgs, json_without_detail};
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::help::{HelpArgs, Helped};
 use crate::cli::args::live::LiveArgs;
@@ -30,7 +30,7 @@ use crate::types::{Port, Ttl};
 /// rtrace sends probes whose TTL expires on the way and lists the routers that report it, all hops at the same time. Its text
 /// is that of traceroute, so programs that parse traceroute can parse rtrace.
 #[derive(Debug, Parser)]
-#[command(name = "rtrace", version, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = long_help())]
+#[command(name = "rtrace", version, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = long_help(), mut_arg("json", json_without_detail))]
 pub struct TraceArgs {
     /// Names or addresses to trace; a number at the end is the packet length
     ///

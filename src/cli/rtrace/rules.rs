@@ -5,7 +5,7 @@ use crate::channel::SocketChoice;
 use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::format::Format;
 use crate::cli::args::record::{CONNECTIONS, SHARE};
-use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
+use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::engine::condition::{Argument, Mode};
 use crate::net;
@@ -67,7 +67,6 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             ),
             (|a| !net::ASKS_NAME_SERVERS && asks_for_origins(a), "-A", NO_LOOKUPS),
             (|a| a.output.format.has_both(), "--json", FORMATS),
-            (|a| a.output.format.is_brief(), "--json=brief", BRIEF),
             (|a| a.packet.family.has_both(), "--ipv4", " cannot be used together with --ipv6"),
             (
                 |a| a.packet.tos.is_some() && a.packet.dscp.is_some(),
