@@ -11,8 +11,8 @@ use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
 use crate::engine::outcome::{Reachable, Spec, Status};
 use crate::net::{self, Process};
-use crate::ping::{self, Connect, Method, Pace, Ping, Task, Verdict, Wait};
-use crate::trace::{self, Ports, RunStatus, Tracer};
+use crate::ping::{self, Connect, Method, Pace, Ping, Task, Wait};
+use crate::trace::{self, Ports, Tracer};
 use crate::types::{Family, Port, Ttl};
 
 use place::{Placed, place};
@@ -141,12 +141,12 @@ impl PingRequest {
             seed: net::random_seed().map_err(Error::Kernel)?,
             ..ping::Config::default()
         });
-        let mut verdict = Verdict::default();
+        let mut status = ping::RunStatus::default();
         drive(opened.channel.as_mut(), &mut machine, |one| {
-            verdict.take(one);
+            status.take(one);
             event(one);
         })?;
-        Ok(verdict.status(Reachable::All))
+        Ok(status.status(Reachable::All))
     }
 }
 
@@ -200,7 +200,7 @@ impl TraceRequest {
         let ports = self.request.port.map_or_else(Ports::default, Ports::Fixed);
         let seed = net::random_seed().map_err(Error::Kernel)?;
         let mut machine = Tracer::new(trace::Config { targets: vec![target], ports, seed, ..self.config });
-        let mut status = RunStatus::new(1);
+        let mut status = trace::RunStatus::new(1);
         drive(opened.channel.as_mut(), &mut machine, |one| {
             status.add(one);
             event(one);

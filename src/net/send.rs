@@ -52,7 +52,7 @@ struct Packet {
 }
 
 /// What to do about a packet that was not sent.
-enum Verdict {
+enum Remedy {
     TryAgain,
     /// To be prepared anew.
     Renumber,
@@ -156,10 +156,10 @@ impl Lane {
                 Err(error) => {
                     match self.judge(error, attempt, next, packets.first().map(|packet| scratch.header(packet)), outbox)
                     {
-                        Verdict::TryAgain => attempt += 1,
-                        Verdict::Renumber => return Taken { orders: done, blocked: false },
-                        Verdict::Blocked => return Taken { orders: done, blocked: true },
-                        Verdict::Refused(refused) => {
+                        Remedy::TryAgain => attempt += 1,
+                        Remedy::Renumber => return Taken { orders: done, blocked: false },
+                        Remedy::Blocked => return Taken { orders: done, blocked: true },
+                        Remedy::Refused(refused) => {
                             outcomes.push_back(refused);
                             // The packets after it were numbered as if it had been sent.
                             return Taken { orders: done + 1, blocked: false };
@@ -179,24 +179,24 @@ impl Lane {
         send: &Transmit,
         header: Option<&[u8]>,
         outbox: &Outbox,
-    ) -> Verdict {
+    ) -> Remedy {
         let (Ok(to), Some(LaneSocket { socket, departures, .. })) =
             (self.destination(send), self.sockets.get_mut(usize::from(send.flow)))
         else {
-            return Verdict::Refused(refused(send.token, error, None));
+            return Remedy::Refused(refused(send.token, error, None));
         };
         if departures.refused(socket.as_fd(), error) {
-            return Verdict::Renumber;
+            return Remedy::Renumber;
         }
         // The kernel fragments no packet that has its header. It may make this one, and all that follow.
         let free = self.plan.fragmentation.is_none() && send.header.identification.is_none();
         let made_here = self.plan.own_headers && self.profile.protocol == Protocol::Icmp;
         if error == OsError::EMSGSIZE && free && made_here && socket.set_header_included_v4(false).is_ok() {
             self.plan.own_headers = false;
-            return Verdict::Renumber;
+            return Remedy::Renumber;
         }
         if error == EAGAIN {
-            return Verdict::Blocked;
+            return Remedy::Blocked;
         }
         let flow_label = send.header.flow_label.or(self.plan.header.flow_label);
         let leased = attempt == 1
@@ -206,7 +206,7 @@ impl Lane {
         let own = matches!(error, OsError::ENOBUFS | OsError::EPERM);
         let stale = self.profile.errors == ErrorPath::Queue && !own;
         if attempt < ATTEMPTS && (leased || stale) {
-            return Verdict::TryAgain;
+            return Remedy::TryAgain;
         }
         if self.interfaces.find_again(error) {
             let only = self.interfaces.only();
@@ -215,14 +215,14 @@ impl Lane {
             sockets.for_each(|(socket, index)| {
                 let _ = option::leave_by(socket.as_fd(), self.plan.family, index);
             });
-            return Verdict::Renumber;
+            return Remedy::Renumber;
         }
         self.interfaces.refused();
         // So the kernel refuses a source that this host no longer has: mostly because the way there is gone with it.
         let no_source = error == OsError::EINVAL && send.header.from.is_some();
         let error = no_source.then(|| route::refusal(&self.plan, to)).flatten().unwrap_or(error);
         let mtu = self.accepted_mtu(error, to, outbox.octets(send.octets), header.unwrap_or_default());
-        Verdict::Refused(refused(send.token, error, mtu))
+        Remedy::Refused(refused(send.token, error, mtu))
     }
 
     /// Sends one datagram to a local socket. When the peer's queue is full (EAGAIN), ours still has room, so that epoll could not

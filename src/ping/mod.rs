@@ -33,12 +33,12 @@ mod probe;
 mod readdress;
 mod reflections;
 mod resolving;
+mod run_status;
 mod series;
 mod set;
 mod summary;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 pub use crate::engine::method::{Ask, Connect, Dns, Entry, Exchange, Label, Method, Service, Session, Value};
 pub use crate::engine::outcome::{MethodKind, Pace, Spec, State, SubjectId, Wait};
@@ -49,5 +49,5 @@ pub use failure::{Failure, is_failure};
 pub use machine::Ping;
 pub use observed::{Observation, Observed};
 pub use resolving::MOST_ADDRESSES;
+pub use run_status::RunStatus;
 pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, Summary};
-pub use verdict::Verdict;

@@ -31,11 +31,11 @@ mod octets;
 mod over;
 mod permutation;
 mod range;
+mod run_status;
 mod segment;
 mod slab;
 mod syn;
 mod template;
-mod verdict;
 
 pub use config::{Completion, Config, LaneRoute, Method, Probes, Supplied, Supply, SweepTarget};
 pub use event::{Event, TargetSummary, Totals};
@@ -44,4 +44,4 @@ pub use forecast::Forecast;
 pub use machine::Sweep;
 pub use permutation::Permutation;
 pub use range::{Bounds, Range, RangeError};
-pub use verdict::{Unprobed, Verdict};
+pub use run_status::{RunStatus, Unprobed};

@@ -15,7 +15,7 @@ use crate::cli::{ANSWERED, args::record::RecordArgs};
 use crate::cli::{NOT_RUN, exit_status};
 #[cfg(feature = "tui")]
 use crate::net::Terminal;
-use crate::ping::{Event, Verdict};
+use crate::ping::{Event, RunStatus};
 use crate::recording::Mode;
 #[cfg(feature = "tui")]
 use crate::{
@@ -77,14 +77,14 @@ impl Rping<'_> {
         let lines = Shown { paths: facts.targets, targets: &[], post: None };
         match replay.session().mode {
             Mode::Ping => {
-                let take = |verdict: &mut Verdict, event: &Event| verdict.take(event);
+                let take = |run_status: &mut RunStatus, event: &Event| run_status.take(event);
                 let sink = match is_live {
                     _ if was_seen => self.summaries(&facts),
                     true => self.live_sink(None, &facts, lines, env)?,
                     false => self.sink(&facts, env.local_offset)?,
                 };
-                let (verdict, cut) = replay.play(sink, Verdict::default(), take, program, env)?;
-                Ok(cut.unwrap_or(exit_status(verdict.status(self.required()))))
+                let (run_status, cut) = replay.play(sink, RunStatus::default(), take, program, env)?;
+                Ok(cut.unwrap_or(exit_status(run_status.status(self.required()))))
             }
             Mode::Contrast => {
                 let sink = match is_live {

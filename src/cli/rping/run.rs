@@ -28,7 +28,7 @@ use crate::engine::outcome::{Payload, Reachable};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
 use crate::metrics::Codec;
-use crate::ping::{Config, Event, Pace, Ping, Spec, Task, Verdict, Wait};
+use crate::ping::{Config, Event, Pace, Ping, RunStatus, Spec, Task, Wait};
 use crate::recording::Mode;
 use crate::report::{ShownSource, Sink, Streams};
 use crate::types::{Family, WallTime};
@@ -133,17 +133,17 @@ impl Rping<'_> {
             return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(error));
         }
         let tap = pcap.as_mut().and_then(|pcap| pcap.begin(("rping", self.words), &[&opened], &plan, env).pop());
-        let mut worker = Worker { addresses, tap, ..Worker::new(opened, ping, sink, Verdict::default()) };
+        let mut worker = Worker { addresses, tap, ..Worker::new(opened, ping, sink, RunStatus::default()) };
         if let Some(tape) = &mut tape {
             let session = facts.session(tape.session("rping", Mode::Ping, self.words, worker.channel.now()));
             worker.recorder = Some(tape.begin(session, env));
         }
         let sides = (tape.as_mut(), pcap.as_mut().map(Pcap::side));
         let run = Run { precision, first: names.interrupted, tape: sides.0, pcap: sides.1, ..Run::plain(take_note) };
-        let verdict = drive_one(worker, run, env);
+        let run_status = drive_one(worker, run, env);
         Pcap::end(pcap, env);
-        Tape::end(tape, &verdict, env);
-        Ok(exit_status(verdict?.status(self.required())))
+        Tape::end(tape, &run_status, env);
+        Ok(exit_status(run_status?.status(self.required())))
     }
 
     /// Whether the presence of targets is followed.
@@ -467,8 +467,8 @@ fn announce(
     env.stdout.flush().map_err(CliError::Output)
 }
 
-fn take_note(verdict: &mut Verdict, event: &Event) -> Option<IpAddr> {
-    verdict.take(event);
+fn take_note(run_status: &mut RunStatus, event: &Event) -> Option<IpAddr> {
+    run_status.take(event);
     match event {
         Event::NameWanted(address) => Some(*address),
         _ => None,

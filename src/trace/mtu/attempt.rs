@@ -71,9 +71,9 @@ impl Pauses {
     }
 }
 
-/// What is to be done once all packets of a attempt are answered or given up.
+/// What is to be done once all packets of an attempt are answered or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Conclusion {
     /// More packets are queued.
     Again,
     /// The size is why nothing came back.
@@ -82,7 +82,7 @@ pub(super) enum Verdict {
     Unclear,
 }
 
-/// Cause a attempt goes about it.
+/// How an attempt goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// The first packet goes alone: it will be answered, or refused.
@@ -165,24 +165,24 @@ impl Attempt {
 
     /// No packet of the size in question was answered, and nothing is waited for any more; the last left at `last`.
     /// `known` counts all packets to this hop, also of earlier attempts, whose size is known to pass.
-    pub fn judge(&mut self, now: Instant, last: Instant, known: Controls, pauses: &mut Pauses) -> Verdict {
+    pub fn judge(&mut self, now: Instant, last: Instant, known: Controls, pauses: &mut Pauses) -> Conclusion {
         if self.just_sent >= MIN_LOST && self.just_answered == 0 {
             if pauses.limited {
-                return Verdict::Unclear;
+                return Conclusion::Unclear;
             }
             // What is lost because it comes too fast says nothing about its size.
             (self.controls, self.pairs) = (Controls::default(), 0);
             pauses.slow_down();
         }
         if self.is_silent(known) {
-            return Verdict::Silent;
+            return Conclusion::Silent;
         }
         if self.pairs >= MAX_PAIRS {
-            return Verdict::Unclear;
+            return Conclusion::Unclear;
         }
         let first = self.just_sent == 0;
         self.queue_pairs(if first && !self.thorough { 1 } else { BATCH }, now.max(pauses.after(last)), pauses);
-        Verdict::Again
+        Conclusion::Again
     }
 
     fn is_silent(&self, known: Controls) -> bool {
@@ -224,35 +224,35 @@ mod tests {
     }
 
     /// Judges after each batch; `answered` has how many of its smaller packets were answered.
-    fn judged(plan: Plan, answered: &[u32]) -> (Vec<Verdict>, Pauses) {
+    fn judged(plan: Plan, answered: &[u32]) -> (Vec<Conclusion>, Pauses) {
         let mut pauses = Pauses::new(Duration::ZERO, true);
         let mut attempt = attempt(plan, &pauses);
-        let mut verdicts = Vec::new();
+        let mut conclusions = Vec::new();
         for &answers in answered {
             while attempt.next().is_some() {
                 attempt.sent();
             }
             (0..answers).for_each(|_| attempt.control_answered());
             let known = attempt.controls;
-            verdicts.push(attempt.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses));
+            conclusions.push(attempt.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses));
         }
-        (verdicts, pauses)
+        (conclusions, pauses)
     }
 
-    fn thorough(answered: &[u32]) -> Vec<Verdict> {
+    fn thorough(answered: &[u32]) -> Vec<Conclusion> {
         judged(Plan::Thorough, answered).0
     }
 
     #[test]
     fn a_thorough_attempt_states_silence_after_losses_between_answers() {
-        assert_eq!(thorough(&[5]), [Verdict::Silent]);
+        assert_eq!(thorough(&[5]), [Conclusion::Silent]);
     }
 
     #[test]
     fn a_first_attempt_is_content_with_one_answer() {
-        assert_eq!(judged(Plan::Alone, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
-        assert_eq!(judged(Plan::Pair, &[1]).0, [Verdict::Silent]);
-        assert_eq!(judged(Plan::Pair, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
+        assert_eq!(judged(Plan::Alone, &[0, 1]).0, [Conclusion::Again, Conclusion::Silent]);
+        assert_eq!(judged(Plan::Pair, &[1]).0, [Conclusion::Silent]);
+        assert_eq!(judged(Plan::Pair, &[0, 1]).0, [Conclusion::Again, Conclusion::Silent]);
     }
 
     #[test]
@@ -265,9 +265,9 @@ mod tests {
 
     #[test]
     fn lost_controls_take_more_losses() {
-        assert_eq!(thorough(&[4, 5]), [Verdict::Again, Verdict::Silent]);
-        assert_eq!(thorough(&[2, 4, 4]), [Verdict::Again, Verdict::Again, Verdict::Silent]);
-        assert_eq!(thorough(&[2, 2, 2]).last(), Some(&Verdict::Unclear));
+        assert_eq!(thorough(&[4, 5]), [Conclusion::Again, Conclusion::Silent]);
+        assert_eq!(thorough(&[2, 4, 4]), [Conclusion::Again, Conclusion::Again, Conclusion::Silent]);
+        assert_eq!(thorough(&[2, 2, 2]).last(), Some(&Conclusion::Unclear));
     }
 
     #[test]
@@ -276,15 +276,15 @@ mod tests {
         let mut attempt = attempt(Plan::Thorough, &pauses);
         (0..BATCH).for_each(|_| attempt.control_answered());
         let known = Controls { sent: 15, answered: 12 };
-        assert_eq!(attempt.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses), Verdict::Again);
+        assert_eq!(attempt.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses), Conclusion::Again);
     }
 
     #[test]
     fn unanswered_controls_slow_everything_down_and_then_end_it() {
-        let (verdicts, pauses) = judged(Plan::Thorough, &[0]);
-        assert_eq!((verdicts, pauses.pair), (vec![Verdict::Again], LIMIT_PAUSE));
-        assert_eq!(thorough(&[0, 5]).last(), Some(&Verdict::Silent));
-        assert_eq!(thorough(&[0, 0]).last(), Some(&Verdict::Unclear));
+        let (conclusions, pauses) = judged(Plan::Thorough, &[0]);
+        assert_eq!((conclusions, pauses.pair), (vec![Conclusion::Again], LIMIT_PAUSE));
+        assert_eq!(thorough(&[0, 5]).last(), Some(&Conclusion::Silent));
+        assert_eq!(thorough(&[0, 0]).last(), Some(&Conclusion::Unclear));
         // One lost packet is no sign of a limit.
         assert_eq!(judged(Plan::Pair, &[0]).1.pair, SPREAD);
     }
@@ -294,7 +294,7 @@ mod tests {
         for answers in 0..6u32.pow(6) {
             let each: Vec<u32> = (0..6).map(|at| answers / 6u32.pow(at) % 6).collect();
             for plan in [Plan::Alone, Plan::Pair, Plan::Thorough] {
-                assert!(judged(plan, &each).0.iter().any(|verdict| *verdict != Verdict::Again), "{each:?}");
+                assert!(judged(plan, &each).0.iter().any(|conclusion| *conclusion != Conclusion::Again), "{each:?}");
             }
         }
     }

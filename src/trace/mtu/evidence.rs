@@ -66,7 +66,7 @@ pub(super) struct Evidence {
     /// Less than this is no MTU of the family.
     least: usize,
     hints: BTreeSet<usize>,
-    /// Whether packets are lost whatever their size: silence takes a attempt more.
+    /// Whether packets are lost whatever their size: silence takes an attempt more.
     lossy: bool,
 }
 
@@ -174,7 +174,7 @@ impl Evidence {
         failed || self.passed_at(at) >= size
     }
 
-    /// Whether a attempt on the way to `ttl` met this size with silence.
+    /// Whether an attempt on the way to `ttl` met this size with silence.
     pub fn is_silent(&self, ttl: u8, size: usize) -> bool {
         let failed = self.index(ttl).and_then(|at| self.failed_at(at));
         failed.is_some_and(|failed| failed.size == size && failed.cause == Cause::Silent)

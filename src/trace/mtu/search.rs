@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{Attempt, Controls, Pauses, Plan, Role, Verdict};
+use super::attempt::{Attempt, Conclusion, Controls, Pauses, Plan, Role};
 use super::evidence::{Cause, Evidence, Limit, Measured};
 use crate::channel::{OsError, Protocol};
 use crate::engine::outcome::Outcome;
@@ -141,18 +141,18 @@ impl Search {
                 self.evidence.note_loss();
             }
             let limited = self.pauses.is_limited();
-            let verdict = attempt.judge(now, last, known, &mut self.pauses);
+            let conclusion = attempt.judge(now, last, known, &mut self.pauses);
             if self.pauses.is_limited() != limited {
                 self.limited_from = self.probes.len();
             }
-            match verdict {
-                Verdict::Again => {}
-                Verdict::Silent => {
+            match conclusion {
+                Conclusion::Again => {}
+                Conclusion::Silent => {
                     self.evidence.fail(ttl, size, Cause::Silent);
                     self.silent = true;
                     self.attempt = None;
                 }
-                Verdict::Unclear => {
+                Conclusion::Unclear => {
                     self.given_up = self.given_up.max(self.evidence.passed(ttl).map(|passed| (ttl, passed)));
                     self.evidence.give_up(ttl);
                     self.attempt = None;

@@ -11,7 +11,7 @@ use crate::cli::rping::sweep::supply::Complaints;
 use crate::cli::{NOT_RUN, exit_status};
 use crate::engine::outcome::{MethodKind, Reachable};
 use crate::report::{Sink, StatusLine, Streams, SweepProgress, printable};
-use crate::sweep::{Event, Forecast, Totals, Unprobed, Verdict};
+use crate::sweep::{Event, Forecast, RunStatus, Totals, Unprobed};
 
 /// What stands beside the results.
 pub struct SweepConsole {
@@ -124,7 +124,7 @@ impl SweepConsole {
     /// The last words, and the exit status; `None` if there was no target at all.
     pub fn close(
         mut self,
-        mut verdict: Verdict,
+        mut run_status: RunStatus,
         required: Reachable,
         closed: bool,
         verbose: bool,
@@ -137,7 +137,7 @@ impl SweepConsole {
             return self.complained.then_some(NOT_RUN);
         }
         let program = &self.program;
-        for Unprobed { error, targets, first } in &verdict.unprobed {
+        for Unprobed { error, targets, first } in &run_status.unprobed {
             let noun = if *targets == 1 { "target" } else { "targets" };
             let _ = writeln!(env.stderr, "{program}: {targets} {noun} could not be probed, {first} first: {error}");
         }
@@ -163,9 +163,9 @@ impl SweepConsole {
             }
         }
         if closed {
-            verdict.statuses.cut_short();
+            run_status.statuses.cut_short();
         }
-        Some(exit_status(verdict.statuses.of(required)))
+        Some(exit_status(run_status.statuses.of(required)))
     }
 }
 

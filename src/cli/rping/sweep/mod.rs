@@ -34,7 +34,7 @@ use crate::engine::outcome::MethodKind;
 use crate::net;
 use crate::recording::{Mode, Session};
 use crate::report::{SweepShow, SweepStyle};
-use crate::sweep::{Event, Exclusions, Permutation, Probes, Supply, Sweep, Verdict};
+use crate::sweep::{Event, Exclusions, Permutation, Probes, RunStatus, Supply, Sweep};
 use crate::types::Family;
 
 /// What is known before any socket is open.
@@ -147,7 +147,7 @@ impl Rping<'_> {
         (source, common): (Source, &Common),
         choice: &Choice,
         (sweep_plan, shared): (&SweepPlan, &Shared),
-    ) -> Result<Vec<Worker<Sweep, Verdict>>, CliError> {
+    ) -> Result<Vec<Worker<Sweep, RunStatus>>, CliError> {
         // Without a thread for the list, it is read in place, as where nothing can wake its reader.
         let threads = net::has_threads();
         let (channels, outside): (Vec<_>, Vec<_>) = opened
@@ -166,7 +166,7 @@ impl Rping<'_> {
                 post,
                 machine: Sweep::new(self.sweep_config(sweep_plan, shared, part)),
                 sink: self.sweep_sink(&sockets(lanes), shared.workers)?,
-                fold: Verdict::default(),
+                fold: RunStatus::default(),
                 recorder: None,
                 tap: None,
             })
@@ -177,16 +177,16 @@ impl Rping<'_> {
     /// The last words about a sweep that is over, and its exit status.
     fn conclude(
         &self,
-        driven: Driven<Verdict>,
+        driven: Driven<RunStatus>,
         console: SweepConsole,
         digest: &ListDigest,
         env: &mut Env<'_>,
     ) -> Result<u8, CliError> {
-        let mut verdict = Verdict::default();
-        driven.folds.into_iter().for_each(|other| verdict.join(other));
+        let mut run_status = RunStatus::default();
+        driven.folds.into_iter().for_each(|other| run_status.join(other));
         let required = self.args.run.reachable.unwrap_or_default();
-        let (complete, (totals, _)) = (!verdict.cut_short && !driven.closed, console.all());
-        let status = console.close(verdict, required, driven.closed, self.args.output.verbose, env);
+        let (complete, (totals, _)) = (!run_status.cut_short && !driven.closed, console.all());
+        let status = console.close(run_status, required, driven.closed, self.args.output.verbose, env);
         let shard = self.args.sweep.shard.chosen();
         if let Some(shard) = shard {
             let part = digest.part("rping", shard, (totals.ended, totals.alive), complete);
@@ -208,18 +208,18 @@ impl Rping<'_> {
     pub(super) fn play_sweep(&self, replay: Replay, env: &mut Env<'_>) -> Result<u8, CliError> {
         let sink = self.sweep_sink(&replay.session().sockets, 1)?;
         self.sweep_head(env)?;
-        let take = |(verdict, overs): &mut (Verdict, Vec<_>), event: &Event| {
-            verdict.take(event);
+        let take = |(run_status, overs): &mut (RunStatus, Vec<_>), event: &Event| {
+            run_status.take(event);
             if let Event::Over { elapsed, totals, .. } = event {
                 overs.push((*totals, *elapsed));
             }
         };
-        let fold = (Verdict::default(), Vec::new());
-        let ((verdict, figures), cut) = replay.play(sink, fold, take, self.program, env)?;
+        let fold = (RunStatus::default(), Vec::new());
+        let ((run_status, figures), cut) = replay.play(sink, fold, take, self.program, env)?;
         let console =
             SweepConsole { figures, interrupted: true, ..SweepConsole::new(self.program, self.style().method) };
         let required = self.args.run.reachable.unwrap_or_default();
-        let status = console.close(verdict, required, false, self.args.output.verbose, env);
+        let status = console.close(run_status, required, false, self.args.output.verbose, env);
         Ok(cut.or(status).unwrap_or(ANSWERED))
     }
 
@@ -349,8 +349,8 @@ fn sockets(lanes: &Lanes) -> Vec<(Family, SocketKind)> {
     [Family::V4, Family::V6].into_iter().filter_map(of).collect()
 }
 
-fn take_note(verdict: &mut Verdict, event: &Event) -> Option<IpAddr> {
-    verdict.take(event);
+fn take_note(run_status: &mut RunStatus, event: &Event) -> Option<IpAddr> {
+    run_status.take(event);
     None
 }
 

@@ -1,4 +1,4 @@
-//! What a run comes to: [`Verdict`], a fold of its events.
+//! What a run comes to: [`RunStatus`], a fold of its events.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use crate::engine::outcome::Statuses;
 
 /// The status of a run so far, and why targets could not be probed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct RunStatus {
     /// The statuses of all targets.
     pub statuses: Statuses,
     /// Targets to which nothing could be sent, by error in order of appearance.
@@ -28,7 +28,7 @@ pub struct Unprobed {
     pub first: IpAddr,
 }
 
-impl Verdict {
+impl RunStatus {
     /// Takes the next event of the run.
     pub fn take(&mut self, event: &Event) {
         match event {
@@ -50,8 +50,8 @@ impl Verdict {
         }
     }
 
-    /// Takes the verdict of another part of the run.
-    pub fn join(&mut self, other: Verdict) {
+    /// Takes the status of another part of the run.
+    pub fn join(&mut self, other: RunStatus) {
         self.statuses.join(other.statuses);
         self.cut_short |= other.cut_short;
         other.unprobed.into_iter().for_each(|unprobed| self.add(unprobed));

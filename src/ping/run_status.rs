@@ -1,16 +1,16 @@
-//! The exit status of a run: [`Verdict`], a fold of its events.
+//! The exit status of a run: [`RunStatus`], a fold of its events.
 
 use super::event::Event;
 use crate::engine::outcome::{Reachable, Status, Statuses};
 
 /// The statuses of a run so far. A target that has begun and not ended counts as not answered.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Verdict {
+pub struct RunStatus {
     running: usize,
     statuses: Statuses,
 }
 
-impl Verdict {
+impl RunStatus {
     /// Takes the next event of the run.
     pub fn take(&mut self, event: &Event) {
         match event {
