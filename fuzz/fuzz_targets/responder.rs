@@ -14,7 +14,7 @@ use netprobe::channel::{
     Refused, Token, Transmit,
 };
 use netprobe::engine::Machine;
-use netprobe::respond::{Config, Event, Figures, Listener, ListenerKind, Responder};
+use netprobe::respond::{Config, Event, RunFigures, Listener, ListenerKind, Responder};
 use netprobe::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 use netprobe_fuzz::{address, choose};
 
@@ -232,7 +232,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn check_figures(&self, figures: &Figures) {
+    fn check_figures(&self, figures: &RunFigures) {
         for (listener, counters) in &figures.listeners {
             assert!(counters.sent_octets <= counters.received_octets, "{listener:?} {counters:?}");
             if listener.service.is_datagrams() {

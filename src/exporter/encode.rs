@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::config::{Names, Prober};
 use super::direction_loss::DirectionLoss;
-use super::figures::{Figures, RTT_STATS, WindowFigures};
+use super::figures::{RTT_STATS, SeriesFigures, WindowFigures};
 use super::histogram::Histogram;
 use super::keeper::{self, Shared};
 use super::labels::{And, By, Labels};
@@ -50,7 +50,7 @@ struct One {
     smokeping: Option<Box<Labels>>,
     /// smokeping_prober knows nothing else.
     is_icmp: bool,
-    figures: Figures,
+    figures: SeriesFigures,
     window: Option<WindowFigures>,
 }
 

@@ -1,4 +1,4 @@
-//! The figures of one series: [`Figures`], which a prober writes and scrapes read.
+//! The figures of one series: [`SeriesFigures`], which a prober writes and scrapes read.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::types::{Instant, ProbeId, Rtt};
 
 /// What is known of one target at one address.
 #[derive(Clone, Debug)]
-pub struct Figures {
+pub struct SeriesFigures {
     pub counts: Counts,
     newest: Newest,
     up_after: u32,
@@ -116,9 +116,9 @@ pub struct WindowFigures {
 /// The names of what [`WindowFigures::rtt`] holds.
 pub const RTT_STATS: [&str; 4] = ["min", "median", "p95", "max"];
 
-impl Figures {
+impl SeriesFigures {
     pub fn new(options: &MetricsOptions) -> Self {
-        Figures {
+        SeriesFigures {
             counts: Counts::default(),
             newest: Newest::default(),
             up_after: options.up_after,
@@ -255,9 +255,9 @@ impl Figures {
     }
 
     /// A copy without the results in the window, and what that shows.
-    pub fn shown(&self, now: Instant) -> (Figures, Option<WindowFigures>) {
+    pub fn shown(&self, now: Instant) -> (SeriesFigures, Option<WindowFigures>) {
         let (histogram, path, reflected) = (self.histogram.clone(), self.path.clone(), self.reflected.clone());
-        (Figures { window: None, histogram, path, reflected, ..*self }, self.window(now))
+        (SeriesFigures { window: None, histogram, path, reflected, ..*self }, self.window(now))
     }
 
     /// What the window shows; `None` if there is none.
@@ -347,8 +347,8 @@ pub(super) mod tests {
         }
     }
 
-    fn figures() -> Figures {
-        Figures { probed: true, ..Figures::new(&options()) }
+    fn figures() -> SeriesFigures {
+        SeriesFigures { probed: true, ..SeriesFigures::new(&options()) }
     }
 
     pub fn event(id: u64, rtt: Option<u64>) -> ProbeEvent {

@@ -1,6 +1,6 @@
 //! `rping-exporter`: loss and delay of fixed targets, and measurements on demand, for Prometheus.
 //!
-//! [`prober::Prober`] is the Machine, one per thread; it writes [`figures::Figures`], which scrapes read. [`keeper::Keeper`] keeps
+//! [`prober::Prober`] is the Machine, one per thread; it writes [`figures::SeriesFigures`], which scrapes read. [`keeper::Keeper`] keeps
 //! what is probed in step with configuration and name servers. One thread serves requests and waits for lookups.
 
 mod client_names;

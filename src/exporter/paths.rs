@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::config::RouterFacts;
-use super::figures::Figures;
+use super::figures::SeriesFigures;
 use super::path::{self, Routers};
 use super::prober::{Calls, Health, Key, lock, until};
 use crate::channel::{Arena, Inbound, Lookup, Outbox};
@@ -36,7 +36,7 @@ pub struct PathOptions {
 #[derive(Debug)]
 pub enum Command {
     /// Follow the path to this target without end. Cycles begin whenever the wall clock is so far into the interval.
-    Follow { key: Key, target: Box<Target>, options: PathOptions, phase: Duration, figures: Arc<Mutex<Figures>> },
+    Follow { key: Key, target: Box<Target>, options: PathOptions, phase: Duration, figures: Arc<Mutex<SeriesFigures>> },
     /// Probe each hop of the path to this target `count` times, in no more than this time, and report.
     Trace {
         key: Key,
@@ -68,7 +68,7 @@ pub struct Traced {
 struct Followed {
     target: Box<Target>,
     options: PathOptions,
-    figures: Arc<Mutex<Figures>>,
+    figures: Arc<Mutex<SeriesFigures>>,
 }
 
 #[derive(Debug)]
@@ -356,8 +356,8 @@ mod tests {
             self.paths.handle(self.clocks(), &Inbound::Control(Control::Supplied), &Arena::default());
         }
 
-        fn follow(&mut self, key: Key, phase: Duration) -> Arc<Mutex<Figures>> {
-            let figures = Arc::new(Mutex::new(Figures::new(&options())));
+        fn follow(&mut self, key: Key, phase: Duration) -> Arc<Mutex<SeriesFigures>> {
+            let figures = Arc::new(Mutex::new(SeriesFigures::new(&options())));
             lock(&figures).probed = true;
             let options = every(Duration::from_secs(1));
             self.ask(Command::Follow { key, target: target(), options, phase, figures: Arc::clone(&figures) });

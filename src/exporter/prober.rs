@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::figures::Figures;
+use super::figures::SeriesFigures;
 use super::histogram::Histogram;
 use crate::channel::{Arena, Control, Inbound, Outbox};
 use crate::engine::Machine;
@@ -28,7 +28,7 @@ pub type Key = u64;
 #[derive(Debug)]
 pub enum Command {
     /// Probe this target without end. A probe is due whenever the wall clock is so far into the interval.
-    Add { key: Key, task: Box<Task>, interval: Duration, phase: Duration, figures: Arc<Mutex<Figures>> },
+    Add { key: Key, task: Box<Task>, interval: Duration, phase: Duration, figures: Arc<Mutex<SeriesFigures>> },
     /// Send `count` probes to this target, and report.
     Measure { key: Key, task: Box<Task>, count: u32, report: tokio::sync::oneshot::Sender<Measured> },
     /// Probe this no more.
@@ -140,7 +140,7 @@ struct Watched {
 enum Purpose {
     /// With what was counted before, where it was probed before.
     Series {
-        figures: Arc<Mutex<Figures>>,
+        figures: Arc<Mutex<SeriesFigures>>,
         before: Option<Box<Counts>>,
     },
     Measurement(Box<Measurement>),
@@ -284,9 +284,9 @@ impl Prober {
 fn count(
     ping: &Ping,
     subject: SubjectId,
-    figures: &Mutex<Figures>,
+    figures: &Mutex<SeriesFigures>,
     before: Option<&Counts>,
-    change: impl FnOnce(&mut Figures),
+    change: impl FnOnce(&mut SeriesFigures),
 ) {
     let Some(counts) = ping.counts(subject) else { return };
     let mut figures = lock(figures);
@@ -429,14 +429,14 @@ mod tests {
     struct Rig {
         prober: Prober,
         commands: Sender<Command>,
-        figures: Arc<Mutex<Figures>>,
+        figures: Arc<Mutex<SeriesFigures>>,
         now: Instant,
     }
 
     impl Rig {
         fn new() -> Rig {
             let (commands, received) = channel();
-            let figures = Arc::new(Mutex::new(Figures::new(&options())));
+            let figures = Arc::new(Mutex::new(SeriesFigures::new(&options())));
             let now = Instant::from_nanos(1_000_000_000);
             Rig { prober: Prober::new(received, Arc::default(), 3), commands, figures, now }
         }

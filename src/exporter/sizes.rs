@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::figures::Figures;
+use super::figures::SeriesFigures;
 use super::prober::{Calls, Health, Key, lock};
 use crate::channel::{Arena, Inbound, Outbox};
 use crate::engine::{Machine, Target};
@@ -40,7 +40,7 @@ pub struct Search {
 #[derive(Debug)]
 pub enum Purpose {
     /// It is searched now and then.
-    Series(Arc<Mutex<Figures>>),
+    Series(Arc<Mutex<SeriesFigures>>),
     /// It is searched once, before those of all series.
     Measurement(oneshot::Sender<Option<u32>>),
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::config::{Addresses, MetricsOptions, Wanted};
-use super::figures::Figures;
+use super::figures::SeriesFigures;
 use super::labels::Labels;
 use super::prober::{Key, lock};
 use crate::channel::{ResolveError, Resolved};
@@ -50,7 +50,7 @@ pub struct Series {
     pub key: Key,
     pub endpoint: Option<IpEndpoint>,
     pub labels: Labels,
-    pub figures: Arc<Mutex<Figures>>,
+    pub figures: Arc<Mutex<SeriesFigures>>,
 }
 
 /// What is to be probed from now on, and what no more.
@@ -238,7 +238,7 @@ impl Maker<'_> {
             key: *self.next,
             endpoint,
             labels: Labels::new(fixed.into_iter().chain(port), &wanted.labels),
-            figures: Arc::new(Mutex::new(Figures::new(self.options))),
+            figures: Arc::new(Mutex::new(SeriesFigures::new(self.options))),
         })
     }
 }

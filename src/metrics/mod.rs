@@ -21,7 +21,7 @@ pub use geometric::GeometricMean;
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
 pub use presence::{Presence, PresenceChange};
-pub use rtt::{Figures, RttRecorder, RttStats};
+pub use rtt::{DelayFigures, RttRecorder, RttStats};
 pub use unpaired::rank_sum;
 pub use unsent_numbers::UnsentNumbers;
 pub use variation::{InterarrivalJitter, Ipdv, Variation, VariationStats};

@@ -37,7 +37,7 @@ impl Serialize for RttStats {
 
 impl RttStats {
     /// Its figures.
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> DelayFigures {
         let millis = |nanos: u64| Some(nanos as f64 / 1e6);
         [
             ("min", millis(self.min)),
@@ -53,7 +53,7 @@ impl RttStats {
 }
 
 /// Figures of delays in milliseconds, with their names in JSON; `None` where one is not known.
-pub type Figures = [(&'static str, Option<f64>); 8];
+pub type DelayFigures = [(&'static str, Option<f64>); 8];
 
 /// Takes the delays of one series, in memory that grows with how different they are and not with their number.
 #[derive(Clone, Debug, Default)]

@@ -97,8 +97,8 @@ impl Sample {
 pub struct Row {
     pub place: RowKey,
     pub kind: Kind,
-    pub before: Option<Figures>,
-    pub after: Option<Figures>,
+    pub before: Option<PlaceFigures>,
+    pub after: Option<PlaceFigures>,
     /// Whether the delays, and the losses, differ by more than chance.
     pub delay: bool,
     pub loss: bool,
@@ -134,7 +134,7 @@ impl Kind {
 
 /// The figures of a place in one run.
 #[derive(Clone, Debug)]
-pub struct Figures {
+pub struct PlaceFigures {
     pub addresses: Vec<IpAddr>,
     pub rtt: Option<RttStats>,
     pub lost: Share,
@@ -158,8 +158,8 @@ impl Answers {
         recorder.stats()
     }
 
-    fn figures(&self) -> Figures {
-        Figures { addresses: self.addresses.iter().copied().collect(), rtt: self.stats(), lost: self.lost() }
+    fn figures(&self) -> PlaceFigures {
+        PlaceFigures { addresses: self.addresses.iter().copied().collect(), rtt: self.stats(), lost: self.lost() }
     }
 }
 
@@ -181,7 +181,7 @@ impl Row {
         let differs = |one: Share, other: Share| 2.0 * more_often(one, other).min(more_often(other, one)) <= ALPHA;
         let (figures_before, figures_after) = (before.map(Answers::figures), after.map(Answers::figures));
         let median =
-            |figures: &Option<Figures>| figures.as_ref().and_then(|figures| figures.rtt).map(|stats| stats.median);
+            |figures: &Option<PlaceFigures>| figures.as_ref().and_then(|figures| figures.rtt).map(|stats| stats.median);
         let matters = median(&figures_before)
             .zip(median(&figures_after))
             .is_some_and(|(before, after)| before.abs_diff(after) >= MIN_DIFFERENCE.max(before.min(after) / MIN_PART));

@@ -30,7 +30,7 @@ mod trace;
 mod values;
 mod write;
 
-pub use compare::{Compared, Figures, Kind, Row, Sample, compare};
+pub use compare::{Compared, Kind, PlaceFigures, Row, Sample, compare};
 pub use index::{Index, REACH, Start};
 pub use json::Fault;
 pub use packed::{Packer, Place, Places, Unpacker};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::json::line;
 use super::printable;
-use crate::recording::{Figures, Row};
+use crate::recording::{PlaceFigures, Row};
 
 /// Writes the rows of two runs, and a sentence about all of them.
 ///
@@ -30,10 +30,10 @@ pub fn difference(rows: &[Row], json: bool, data: &mut dyn Write) -> io::Result<
 fn text(row: &Row) -> String {
     let hop = row.place.1.map_or_else(String::new, |ttl| ttl.to_string());
     let (before, after) = (row.before.as_ref(), row.after.as_ref());
-    let millis = |figures: Option<&Figures>, pick: fn(&crate::metrics::RttStats) -> u64| {
+    let millis = |figures: Option<&PlaceFigures>, pick: fn(&crate::metrics::RttStats) -> u64| {
         figures.and_then(|figures| figures.rtt.as_ref()).map(|stats| pick(stats) as f64 / 1e6)
     };
-    let loss = |figures: Option<&Figures>| figures.map(loss_pct);
+    let loss = |figures: Option<&PlaceFigures>| figures.map(loss_pct);
     let delays = |pick| change(millis(before, pick), millis(after, pick), row.delay);
     let mut text = format!("{hop:>3}  {:8}  {:32}", row.kind.name(), addresses(before, after));
     // A String takes everything.
@@ -58,12 +58,12 @@ fn change(before: Option<f64>, after: Option<f64>, differs: bool) -> String {
     format!("{} -> {} {verdict:7}", show(before), show(after))
 }
 
-fn loss_pct(figures: &Figures) -> f64 {
+fn loss_pct(figures: &PlaceFigures) -> f64 {
     crate::metrics::percent(figures.lost.hits, figures.lost.tries).unwrap_or_default()
 }
 
-fn addresses(before: Option<&Figures>, after: Option<&Figures>) -> String {
-    let list = |figures: Option<&Figures>| match figures.map_or(&[][..], |figures| &figures.addresses) {
+fn addresses(before: Option<&PlaceFigures>, after: Option<&PlaceFigures>) -> String {
+    let list = |figures: Option<&PlaceFigures>| match figures.map_or(&[][..], |figures| &figures.addresses) {
         [] => "*".to_owned(),
         all => all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(","),
     };
@@ -87,8 +87,8 @@ fn sentence(rows: &[Row]) -> String {
 fn object(row: &Row, data: &mut dyn Write) -> io::Result<()> {
     use serde::ser::SerializeMap;
     let (before, after) = (row.before.as_ref(), row.after.as_ref());
-    let addresses = |figures: Option<&Figures>| figures.map(|figures| figures.addresses.clone());
-    let rtt = |figures: Option<&Figures>| figures.and_then(|figures| figures.rtt);
+    let addresses = |figures: Option<&PlaceFigures>| figures.map(|figures| figures.addresses.clone());
+    let rtt = |figures: Option<&PlaceFigures>| figures.and_then(|figures| figures.rtt);
     line("difference", data, |map| {
         map.serialize_entry("place", &row.place.0)?;
         map.serialize_entry("ttl", &row.place.1)?;

@@ -18,7 +18,7 @@ use crate::ping::Event;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams};
 use crate::types::{ProbeId, WallTime, escape};
-use host::{Average, Figures, Host};
+use host::{Average, Host, HostFigures};
 use words::{Extra, Mark, Message, Ms, Stamp};
 
 /// Which names targets are shown by.
@@ -101,7 +101,7 @@ pub struct FpingText {
     width: usize,
     began: Option<WallTime>,
     latest: WallTime,
-    all: Figures,
+    all: HostFigures,
     echoes_sent: u64,
     replies: u64,
     timeouts: u64,
@@ -126,7 +126,7 @@ impl FpingText {
             width: 0,
             began: None,
             latest: WallTime::from_nanos(0),
-            all: Figures::default(),
+            all: HostFigures::default(),
             echoes_sent: 0,
             replies: 0,
             timeouts: 0,
@@ -279,7 +279,7 @@ impl FpingText {
         if let Some(seconds) = self.options.netdata {
             for host in &mut self.hosts {
                 host.chart(seconds, !self.charts_sent, streams.data)?;
-                host.since = Figures::default();
+                host.since = HostFigures::default();
             }
             self.charts_sent = true;
             return Ok(());
@@ -296,7 +296,7 @@ impl FpingText {
                 false => writeln!(streams.talk, "{label:width$} :{sum}")?,
             }
             if !self.options.cumulative {
-                host.since = Figures::default();
+                host.since = HostFigures::default();
             }
         }
         Ok(())

@@ -24,14 +24,14 @@ pub enum Event {
     /// A session ended.
     End(Box<Session>),
     /// Interim statistics, on request.
-    Interim(Figures),
+    Interim(RunFigures),
     /// No client is accepted any more; some connections are still open.
     Draining {
         /// How many.
         open: usize,
     },
     /// The run is over.
-    Summary(Figures),
+    Summary(RunFigures),
 }
 
 /// The beginning of a client's session: a connection, or datagrams from one address.
@@ -101,7 +101,7 @@ impl Serialize for Ended {
 
 /// Figures of the whole run so far.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Figures {
+pub struct RunFigures {
     /// When.
     pub time: WallTime,
     /// Since the beginning.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::{Config, Listener, ListenerKind};
 use super::datagrams::{self, Datagrams};
-use super::event::{Event, Figures};
+use super::event::{Event, RunFigures};
 use super::ledger::{Context, Ledger};
 use super::streams::Streams;
 use crate::channel::{Arena, Control, Inbound, LaneId, Order, Outbox, Refused};
@@ -152,8 +152,8 @@ impl Responder {
         }
     }
 
-    fn figures(&self, now: Now) -> Figures {
-        Figures {
+    fn figures(&self, now: Now) -> RunFigures {
+        RunFigures {
             time: now.wall,
             duration: self.started.map_or(Rtt::default(), |started| Rtt::between(started, now.mono)),
             listeners: self.ledger.figures(&self.listeners),

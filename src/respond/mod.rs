@@ -20,5 +20,5 @@ mod tests;
 
 pub use config::{Config, Listener, ListenerKind};
 pub use counters::{Counters, Traffic};
-pub use event::{Ended, Event, Figures, Session, SessionStart};
+pub use event::{Ended, Event, RunFigures, Session, SessionStart};
 pub use machine::Responder;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::channel::OsError;
 use crate::engine::condition::{Facts, Judged};
 use crate::engine::outcome::{State, Status};
-use crate::metrics::{Brief, Counts, Figures, RttRecorder, RttStats, StampCounts};
+use crate::metrics::{Brief, Counts, DelayFigures, RttRecorder, RttStats, StampCounts};
 use crate::types::{HostPort, IpEndpoint, Rtt, WallTime};
 
 /// An event of a sweep.
@@ -135,7 +135,7 @@ impl TargetSummary {
     }
 
     /// The figures of its delays; percentiles and deviation are those of [`stats`](Self::stats).
-    pub fn figures(&self) -> Option<Figures> {
+    pub fn figures(&self) -> Option<DelayFigures> {
         let all = self.stats();
         let (min, mean, max) = (self.rtt.min(), self.rtt.mean()?, self.rtt.max());
         let figures = RttStats { min, mean, max, ..all.unwrap_or_default() }.figures();

@@ -1,6 +1,6 @@
 //! What conditions may ask about a target that is over: [`Facts`].
 
-use crate::metrics::{Counts, Figures, Voice, percent};
+use crate::metrics::{Counts, DelayFigures, Voice, percent};
 
 /// What is known about a target, or about a part of its result.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Facts {
     /// Probes whose outcome is known, those among them that could not be sent.
     pub decided: u64,
     /// Delays.
-    pub rtt: Option<Figures>,
+    pub rtt: Option<DelayFigures>,
     /// Mean difference of the delays of consecutive probes, nanoseconds.
     pub ipdv: Option<f64>,
     /// How a call would sound.
@@ -33,7 +33,7 @@ pub struct Facts {
 
 impl Facts {
     /// Those that counts and delays give.
-    pub fn of(counts: &Counts, rtt: Option<Figures>) -> Self {
+    pub fn of(counts: &Counts, rtt: Option<DelayFigures>) -> Self {
         Facts {
             received: counts.received,
             decided: counts.decided(),

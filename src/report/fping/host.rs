@@ -1,4 +1,4 @@
-//! What fping shows of one target: [`Host`], and its [`Figures`].
+//! What fping shows of one target: [`Host`], and its [`HostFigures`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::words::Ms;
 
 /// Outcomes of probes, those that are decided alone.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Figures {
+pub(super) struct HostFigures {
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) min: u64,
@@ -17,7 +17,7 @@ pub(super) struct Figures {
     total: u64,
 }
 
-impl Figures {
+impl HostFigures {
     pub(super) fn answer(&mut self, nanos: u64) {
         self.min = if self.received == 0 { nanos } else { self.min.min(nanos) };
         self.max = self.max.max(nanos);
@@ -45,13 +45,13 @@ impl Figures {
 
 /// A sum as text, or with `{:#}` as keys of JSON.
 pub(super) struct Sum<'a> {
-    figures: &'a Figures,
+    figures: &'a HostFigures,
     period: Option<Duration>,
 }
 
 impl fmt::Display for Sum<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let &Figures { sent, received, min, max, .. } = self.figures;
+        let &HostFigures { sent, received, min, max, .. } = self.figures;
         if f.alternate() {
             return self.keys(f);
         }
@@ -74,7 +74,7 @@ impl fmt::Display for Sum<'_> {
 impl Sum<'_> {
     /// The same as keys of JSON.
     fn keys(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let &Figures { sent, received, min, max, .. } = self.figures;
+        let &HostFigures { sent, received, min, max, .. } = self.figures;
         write!(f, "\"xmt\": {sent}, \"rcv\": {received}, \"loss\": {}", self.figures.loss())?;
         if let Some(period) = self.period {
             let outage = u128::from(sent.saturating_sub(received)) * period.as_nanos() / 1_000_000;
@@ -96,9 +96,9 @@ pub(super) struct Host {
     /// Letters and digits of its name, for charts.
     chart: String,
     /// All of the run.
-    pub(super) all: Figures,
+    pub(super) all: HostFigures,
     /// Since the last report.
-    pub(super) since: Figures,
+    pub(super) since: HostFigures,
     /// Answers, duplicates too.
     pub(super) replies: u64,
     /// Probes that left, decided or not.
@@ -118,8 +118,8 @@ impl Host {
         Host {
             label,
             chart: name.chars().map(plain).collect(),
-            all: Figures::default(),
-            since: Figures::default(),
+            all: HostFigures::default(),
+            since: HostFigures::default(),
             replies: 0,
             called: 0,
             errors: VecDeque::new(),

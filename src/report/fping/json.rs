@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::host::{Figures, Host, Sum};
+use super::host::{Host, HostFigures, Sum};
 use super::words::{Extra, Ms, Stamp};
 use crate::types::WallTime;
 
@@ -36,7 +36,7 @@ pub(super) fn vector(label: &str, host: &Host) -> String {
     format!("{{\"vSum\": {{\"host\": {}, \"values\": [{}]}}}}\n", quoted(label), delays.join(", "))
 }
 
-pub(super) fn stats(counts: &[(&str, u64)], all: &Figures, seconds: f64) -> String {
+pub(super) fn stats(counts: &[(&str, u64)], all: &HostFigures, seconds: f64) -> String {
     let counts: String = counts.iter().map(|(key, count)| format!("\"{key}\": {count}, ")).collect();
     let (min, mean, max) = (Ms(all.min), Ms(all.mean()), Ms(all.max));
     format!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::outcome::Subject;
-use crate::metrics::{Counts, Figures};
+use crate::metrics::{Counts, DelayFigures};
 use crate::ping::Summary;
 use crate::report::escape;
 use crate::report::words::csv;
@@ -14,7 +14,7 @@ use crate::types::WallTime;
 pub(in crate::report) struct Run<'a> {
     pub labels: Vec<Label>,
     pub counts: &'a Counts,
-    pub rtt: Option<Figures>,
+    pub rtt: Option<DelayFigures>,
     /// The mean difference of consecutive delays, milliseconds, where it is measured.
     pub ipdv: Option<f64>,
     /// When its first probe left, and how long it took from there.

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::report::json::{VERSION, line};
 use crate::report::pong::text::write_ready;
 use crate::report::{Sink, Streams};
-use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart};
+use crate::respond::{Counters, Ended, Event, Listener, RunFigures, Session, SessionStart};
 
 /// JSON: `start`, `session_start`, `session_end`, `interim`, `summary`, `dropped`.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Sink<Event> for PongJson {
     }
 }
 
-fn figures<M: SerializeMap>(object: &mut M, figures: &Figures) -> Result<(), M::Error> {
+fn figures<M: SerializeMap>(object: &mut M, figures: &RunFigures) -> Result<(), M::Error> {
     let listeners: Vec<OfListener<'_>> =
         figures.listeners.iter().map(|(at, counters)| OfListener(at, counters)).collect();
     object.serialize_entry("version", &VERSION)?;

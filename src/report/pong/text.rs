@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::report::{Sink, Streams};
-use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart, Traffic};
+use crate::respond::{Counters, Ended, Event, Listener, RunFigures, Session, SessionStart, Traffic};
 use crate::types::{Endpoint, WallTime};
 
 /// Text: clients and the figures at the end on stdout, everything else on stderr.
@@ -76,7 +76,7 @@ pub(in crate::report) fn write_ready(program: &str, listeners: &[Listener], talk
     writeln!(talk, "{program}: listening on {}", all.join(", "))
 }
 
-fn write_figures(figures: &Figures, out: &mut dyn Write) -> io::Result<()> {
+fn write_figures(figures: &RunFigures, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "--- rpong statistics after {:.3} s ---", figures.duration.as_duration().as_secs_f64())?;
     for (listener, counters) in &figures.listeners {
         let traffic = counters.traffic(listener.service);

@@ -6,7 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::channel::SocketKind;
-use crate::metrics::Figures;
+use crate::metrics::DelayFigures;
 use crate::report::Sink;
 use crate::report::json::{VERSION, conditions, line};
 use crate::report::{Streams, SweepShow, SweepStyle};
@@ -72,7 +72,7 @@ impl Sink<Event> for SweepJson {
 }
 
 /// Percentiles need all delays; they are null where a sweep does not keep them.
-struct Delays(Figures);
+struct Delays(DelayFigures);
 
 impl Serialize for Delays {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

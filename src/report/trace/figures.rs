@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::metrics::{Figures, percent};
+use crate::metrics::{DelayFigures, percent};
 use crate::report::ping::labels;
 use crate::report::trace::TraceView;
 use crate::report::words::gauges::Label;
@@ -26,7 +26,7 @@ pub(super) struct HopFigures<'a> {
     pub sent: u64,
     pub received: u64,
     pub unanswered_pct: Option<f64>,
-    pub rtt: Option<Figures>,
+    pub rtt: Option<DelayFigures>,
 }
 
 impl<'a> From<&'a Trace> for PathFigures<'a> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use crate::engine::outcome::Subject;
-use crate::metrics::Figures;
+use crate::metrics::DelayFigures;
 use crate::report::escape;
 use crate::report::words::zone::Zone;
 
@@ -37,7 +37,7 @@ pub(in crate::report) fn responder(subject: &Subject, address: Option<IpAddr>) -
 }
 
 /// The fields of `min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms`.
-pub(in crate::report) fn delays(figures: Option<Figures>) -> [Option<String>; 6] {
+pub(in crate::report) fn delays(figures: Option<DelayFigures>) -> [Option<String>; 6] {
     let figures = figures.unwrap_or_default();
     let value = |name| figures.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value);
     ["min", "mean", "median", "p95", "max", "stddev"].map(|name| text(value(name)))

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
-use crate::metrics::Figures;
+use crate::metrics::DelayFigures;
 use crate::report::words::gauges::Label;
 use crate::types::WallTime;
 
@@ -46,7 +46,7 @@ impl Point {
     }
 
     /// Adds the figures of delays by the names that Telegraf's ping input gives them.
-    pub fn delays(&mut self, figures: Option<Figures>) {
+    pub fn delays(&mut self, figures: Option<DelayFigures>) {
         for (name, value) in figures.into_iter().flatten() {
             let name = match name {
                 "min" => "minimum_response_ms",
