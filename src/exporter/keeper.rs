@@ -13,8 +13,8 @@ use super::config::{Config, PathProbes, Stamped, System, Wanted};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
 use super::paths::{self, PathOptions};
-use super::prober::{Command, Health, Key, lock};
-use super::sizes::{self, Purpose, Search};
+use super::prober::{Health, Key, ProbeCommand, lock};
+use super::sizes::{self, Search, SizePurpose};
 use super::targets::{Changes, Entry, Maker, Series, Targets};
 use crate::channel::{Control, PostControl, ResolveError, Resolved};
 use crate::net;
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_secs(1);
 const LOOK_AT_FILES: Duration = Duration::from_secs(5);
 
 /// A prober as other threads see it.
-pub struct Worker<C = Command> {
+pub struct Worker<C = ProbeCommand> {
     pub commands: Sender<C>,
     pub post: PostControl,
     pub lanes: Lanes,
@@ -46,15 +46,15 @@ impl<C> Worker<C> {
 }
 
 /// Those that probe, the one that follows paths, and the one that searches their MTU.
-pub type Workers = (Vec<Worker>, Worker<paths::Command>, Worker<sizes::Command>);
+pub type Workers = (Vec<Worker>, Worker<paths::PathCommand>, Worker<sizes::SizeCommand>);
 
 /// What is shared between the keeper, scrapes and measurements.
 pub struct Shared {
     pub workers: Vec<Worker>,
     /// Follows paths.
-    pub paths: Worker<paths::Command>,
+    pub paths: Worker<paths::PathCommand>,
     /// Searches their MTU.
-    pub sizes: Worker<sizes::Command>,
+    pub sizes: Worker<sizes::SizeCommand>,
     pub targets: Targets,
     pub config: Mutex<Arc<Config>>,
     pub log: Log,
@@ -328,9 +328,9 @@ impl Keeper {
 
     /// Hands changes over to the probers.
     fn spread(&self, changes: Vec<(Arc<Entry>, Changes)>) {
-        let mut commands: Vec<Vec<Command>> = self.shared.workers.iter().map(|_| Vec::new()).collect();
+        let mut commands: Vec<Vec<ProbeCommand>> = self.shared.workers.iter().map(|_| Vec::new()).collect();
         let count = self.shared.workers.len().max(1) as u64;
-        let mut push = |key: Key, command: Command| {
+        let mut push = |key: Key, command: ProbeCommand| {
             if let Some(of_worker) = commands.get_mut((key % count) as usize) {
                 of_worker.push(command);
             }
@@ -339,8 +339,8 @@ impl Keeper {
             changes.into_iter().partition(|(entry, _)| entry.wanted.module.path().is_some());
         let (mut of_path_commands, mut of_sizes) = (Vec::new(), Vec::new());
         for (entry, Changes { begin, end }) in of_paths {
-            of_sizes.extend(end.iter().copied().map(sizes::Command::Remove));
-            of_path_commands.extend(end.into_iter().map(paths::Command::Remove));
+            of_sizes.extend(end.iter().copied().map(sizes::SizeCommand::Remove));
+            of_path_commands.extend(end.into_iter().map(paths::PathCommand::Remove));
             of_path_commands.extend(begin.iter().filter_map(|series| self.follow(&entry, series)));
             of_sizes.extend(begin.iter().filter_map(|series| self.search(&entry, series)));
         }
@@ -350,7 +350,7 @@ impl Keeper {
         }
         let mut spec = Arc::default();
         for (entry, Changes { begin, end }) in changes {
-            end.into_iter().for_each(|key| push(key, Command::Remove(key)));
+            end.into_iter().for_each(|key| push(key, ProbeCommand::Remove(key)));
             for series in begin {
                 if let Some(command) = self.add(&entry, &series, &mut spec) {
                     push(series.key, command);
@@ -364,11 +364,11 @@ impl Keeper {
         }
     }
 
-    fn follow(&self, entry: &Entry, series: &Series) -> Option<paths::Command> {
+    fn follow(&self, entry: &Entry, series: &Series) -> Option<paths::PathCommand> {
         let (wanted, endpoint) = (&entry.wanted, series.endpoint?);
         let (lanes, PathProbes { max_ttl, flow, .. }) = (&self.shared.paths.lanes, wanted.module.path()?);
         lock(&series.figures).probed = true;
-        Some(paths::Command::Follow {
+        Some(paths::PathCommand::Follow {
             key: series.key,
             target: Box::new(lanes.target(&wanted.text, endpoint, &wanted.module)),
             options: PathOptions { max_ttl, flow, interval: wanted.interval },
@@ -377,20 +377,20 @@ impl Keeper {
         })
     }
 
-    fn search(&self, entry: &Entry, series: &Series) -> Option<sizes::Command> {
+    fn search(&self, entry: &Entry, series: &Series) -> Option<sizes::SizeCommand> {
         let (wanted, endpoint) = (&entry.wanted, series.endpoint?);
         let path = wanted.module.path().filter(|path| path.mtu)?;
-        Some(sizes::Command::Search(Box::new(Search {
+        Some(sizes::SizeCommand::Search(Box::new(Search {
             key: series.key,
             target: self.shared.sizes.lanes.whole(&wanted.text, endpoint),
             max_ttl: path.max_ttl,
             flow: path.flow,
-            purpose: Purpose::Series(Arc::clone(&series.figures)),
+            purpose: SizePurpose::Series(Arc::clone(&series.figures)),
         })))
     }
 
     /// `last` is the spec of the one before, which most share.
-    fn add(&self, entry: &Entry, series: &Series, last: &mut Arc<Spec>) -> Option<Command> {
+    fn add(&self, entry: &Entry, series: &Series, last: &mut Arc<Spec>) -> Option<ProbeCommand> {
         let wanted = &entry.wanted;
         let worker = self.shared.worker(series.key)?;
         let target = worker.lanes.target(&wanted.text, series.endpoint?, &wanted.module);
@@ -408,7 +408,7 @@ impl Keeper {
         figures.probed = true;
         figures.expect(wanted.interval);
         drop(figures);
-        Some(Command::Add {
+        Some(ProbeCommand::Add {
             key: series.key,
             task,
             interval: wanted.interval,

@@ -1,4 +1,4 @@
-//! The paths that one thread follows: [`Paths`], a Machine around [`Reporter`] that takes [`Command`]s from other threads.
+//! The paths that one thread follows: [`Paths`], a Machine around [`Reporter`] that takes [`PathCommand`]s from other threads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -34,7 +34,7 @@ pub struct PathOptions {
 
 /// What other threads ask for. The thread is woken by [`Control::Supplied`].
 #[derive(Debug)]
-pub enum Command {
+pub enum PathCommand {
     /// Follow the path to this target without end. Cycles begin whenever the wall clock is so far into the interval.
     Follow { key: Key, target: Box<Target>, options: PathOptions, phase: Duration, figures: Arc<Mutex<SeriesFigures>> },
     /// Probe each hop of the path to this target `count` times, in no more than this time, and report.
@@ -72,7 +72,7 @@ struct Followed {
 }
 
 #[derive(Debug)]
-enum Purpose {
+enum PathPurpose {
     Series(Followed),
     Measurement { until: Instant, report: tokio::sync::oneshot::Sender<Traced> },
 }
@@ -81,9 +81,9 @@ pub struct Paths {
     reporter: Reporter,
     /// Looks addresses of routers up, where that is asked for.
     lookup: Option<Lookup>,
-    commands: Receiver<Command>,
+    commands: Receiver<PathCommand>,
     calls: Calls,
-    watched: HashMap<SubjectId, (Key, Purpose)>,
+    watched: HashMap<SubjectId, (Key, PathPurpose)>,
     keys: HashMap<Key, SubjectId>,
     /// What begins later.
     waiting: BTreeMap<(Instant, Key), Followed>,
@@ -93,7 +93,7 @@ pub struct Paths {
 
 impl Paths {
     pub fn new(
-        commands: Receiver<Command>,
+        commands: Receiver<PathCommand>,
         health: Arc<Health>,
         seed: u64,
         (facts, lookup): (RouterFacts, Option<Lookup>),
@@ -119,18 +119,18 @@ impl Paths {
         self.drain();
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Follow { key, target, options, phase, figures } => {
+                PathCommand::Follow { key, target, options, phase, figures } => {
                     let start = now.mono + until(now.wall, options.interval, phase);
                     lock(&figures).follow();
                     self.waiting.insert((start, key), Followed { target, options, figures });
                 }
-                Command::Trace { key, target, options, count, left, report } => {
+                PathCommand::Trace { key, target, options, count, left, report } => {
                     let wait = trace::Wait { max: WAIT.min(left / 2), here: 0.0, near: 0.0 };
                     let config = config(options, count.into(), Some(wait));
-                    let purpose = Purpose::Measurement { until: now.mono + left, report };
+                    let purpose = PathPurpose::Measurement { until: now.mono + left, report };
                     self.watch(key, *target, &config, purpose, now);
                 }
-                Command::Remove(key) => {
+                PathCommand::Remove(key) => {
                     self.waiting.retain(|(_, waiting), _| *waiting != key);
                     if let Some(id) = self.keys.get(&key).copied() {
                         self.forget(id);
@@ -140,7 +140,7 @@ impl Paths {
         }
     }
 
-    fn watch(&mut self, key: Key, target: Target, config: &Arc<Config>, purpose: Purpose, now: Now) {
+    fn watch(&mut self, key: Key, target: Target, config: &Arc<Config>, purpose: PathPurpose, now: Now) {
         // Without a lane there is none now, nor later.
         let Some(id) = self.reporter.add(target, config, now) else { return };
         self.keys.insert(key, id);
@@ -148,7 +148,7 @@ impl Paths {
         self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
     }
 
-    fn forget(&mut self, id: SubjectId) -> Option<(Key, Purpose)> {
+    fn forget(&mut self, id: SubjectId) -> Option<(Key, PathPurpose)> {
         self.reporter.drop(id);
         let (key, purpose) = self.watched.remove(&id)?;
         self.keys.remove(&key);
@@ -161,15 +161,14 @@ impl Paths {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= now.mono) {
             let ((_, key), followed) = entry.remove_entry();
             let config = config(followed.options, u64::MAX, None);
-            self.watch(key, Target::clone(&followed.target), &config, Purpose::Series(followed), now);
+            self.watch(key, Target::clone(&followed.target), &config, PathPurpose::Series(followed), now);
         }
-        let late =
-            |(_, purpose): &(Key, Purpose)| matches!(purpose, Purpose::Measurement { until, .. } if *until <= now.mono);
+        let late = |(_, purpose): &(Key, PathPurpose)| matches!(purpose, PathPurpose::Measurement { until, .. } if *until <= now.mono);
         let late: Vec<SubjectId> = self.watched.iter().filter(|(_, one)| late(one)).map(|(&id, _)| id).collect();
         for id in late {
             let report = self.reporter.report(id, now);
             let purpose = self.forget(id);
-            if let (Some((_, Purpose::Measurement { report: to, .. })), Some(report)) = (purpose, report) {
+            if let (Some((_, PathPurpose::Measurement { report: to, .. })), Some(report)) = (purpose, report) {
                 // The client may have left.
                 let _ = to.send(traced(&report));
             }
@@ -180,12 +179,12 @@ impl Paths {
         while let Some(event) = self.reporter.poll_event() {
             match event {
                 Event::Probe(event) => {
-                    if let Some((_, Purpose::Series(followed))) = self.watched.get(&event.subject.id) {
+                    if let Some((_, PathPurpose::Series(followed))) = self.watched.get(&event.subject.id) {
                         lock(&followed.figures).path(|path| path.take(&event));
                     }
                 }
                 Event::Change(change) => {
-                    if let Some((_, Purpose::Series(followed))) = self.watched.get(&change.subject.id) {
+                    if let Some((_, PathPurpose::Series(followed))) = self.watched.get(&change.subject.id) {
                         lock(&followed.figures).path(|path| path.change(&change));
                     }
                 }
@@ -203,22 +202,22 @@ impl Paths {
     fn take(&mut self, report: &Report) {
         let id = report.began.subject.id;
         match self.watched.get(&id) {
-            Some((_, Purpose::Series(followed))) => {
+            Some((_, PathPurpose::Series(followed))) => {
                 let (routers, Some(target)) = (self.reporter.routers(id), address(&followed.target)) else { return };
                 lock(&followed.figures).take_report(report, routers, target);
             }
-            Some((_, Purpose::Measurement { .. })) | None => {}
+            Some((_, PathPurpose::Measurement { .. })) | None => {}
         }
         if report.stop_reason.is_none() {
             return;
         }
         match self.forget(id) {
             // Nothing could be sent.
-            Some((key, Purpose::Series(followed))) => {
+            Some((key, PathPurpose::Series(followed))) => {
                 lock(&followed.figures).follow();
                 self.waiting.insert((self.now.mono + AGAIN.max(followed.options.interval), key), followed);
             }
-            Some((_, Purpose::Measurement { report: to, .. })) => {
+            Some((_, PathPurpose::Measurement { report: to, .. })) => {
                 let _ = to.send(traced(report));
             }
             None => {}
@@ -289,8 +288,8 @@ impl Machine for Paths {
         }
         let begins = self.waiting.keys().next().map(|(at, _)| *at);
         let ends = self.watched.values().filter_map(|(_, purpose)| match purpose {
-            Purpose::Measurement { until, .. } => Some(*until),
-            Purpose::Series(_) => None,
+            PathPurpose::Measurement { until, .. } => Some(*until),
+            PathPurpose::Series(_) => None,
         });
         ends.chain(begins).chain(self.reporter.poll_timeout()).min()
     }
@@ -322,7 +321,7 @@ mod tests {
     /// Followed paths and the hands that turn them; nothing is ever answered.
     struct Rig {
         paths: Paths,
-        commands: Sender<Command>,
+        commands: Sender<PathCommand>,
         health: Arc<Health>,
         now: Instant,
         /// The kernel sends nothing.
@@ -351,7 +350,7 @@ mod tests {
             Rig { paths, commands, health, now: Instant::from_nanos(10_000_000_000), refuses: false }
         }
 
-        fn ask(&mut self, command: Command) {
+        fn ask(&mut self, command: PathCommand) {
             self.commands.send(command).unwrap();
             self.paths.handle(self.clocks(), &Inbound::Control(Control::Supplied), &Arena::default());
         }
@@ -360,7 +359,7 @@ mod tests {
             let figures = Arc::new(Mutex::new(SeriesFigures::new(&options())));
             lock(&figures).probed = true;
             let options = every(Duration::from_secs(1));
-            self.ask(Command::Follow { key, target: target(), options, phase, figures: Arc::clone(&figures) });
+            self.ask(PathCommand::Follow { key, target: target(), options, phase, figures: Arc::clone(&figures) });
             figures
         }
 
@@ -404,7 +403,7 @@ mod tests {
         assert!(rig.pass(Duration::from_secs(10)) >= 10);
         assert_eq!(rig.series(), 1);
         assert!(!lock(&figures).is_up());
-        rig.ask(Command::Remove(7));
+        rig.ask(PathCommand::Remove(7));
         assert_eq!((rig.pass(Duration::from_secs(2)), rig.series()), (0, 0));
         assert!(rig.paths.keys.is_empty() && rig.paths.watched.is_empty());
     }
@@ -414,7 +413,7 @@ mod tests {
         let mut rig = Rig::new();
         rig.follow(7, Duration::from_millis(500));
         rig.pass(Duration::from_millis(100));
-        rig.ask(Command::Remove(7));
+        rig.ask(PathCommand::Remove(7));
         assert_eq!(rig.pass(Duration::from_secs(2)), 0);
         assert!(rig.paths.waiting.is_empty());
     }
@@ -436,7 +435,7 @@ mod tests {
         let mut rig = Rig::new();
         let (report, mut traced) = tokio::sync::oneshot::channel();
         let (options, left) = (every(Duration::from_millis(100)), Duration::from_secs(1));
-        rig.ask(Command::Trace { key: 7, target: target(), options, count: 20, left, report });
+        rig.ask(PathCommand::Trace { key: 7, target: target(), options, count: 20, left, report });
         rig.pass(Duration::from_millis(900));
         assert!(traced.try_recv().is_err());
         rig.pass(Duration::from_millis(200));

@@ -11,8 +11,8 @@ use super::config::{self, Config, Module, NotOffered, PathProbes, ProbeLimits, P
 use super::keeper::{Shared, Worker, look_up};
 use super::measurement::Measurement;
 use super::paths::{self, PathOptions, Traced};
-use super::prober::{Command, Measured, lock};
-use super::sizes::{self, Purpose, Search};
+use super::prober::{Measured, ProbeCommand, lock};
+use super::sizes::{self, Search, SizePurpose};
 use super::write::text as encoded;
 use crate::channel::{ResolveError, Resolved};
 use crate::engine::Destination;
@@ -378,8 +378,8 @@ impl ProbeService {
         let (key, worker) = (self.shared.key(), &self.shared.paths);
         let target = Box::new(worker.lanes.target(&host.text, endpoint, module));
         let (report, traced) = oneshot::channel();
-        let _end = End { worker, remove: Some(paths::Command::Remove(key)) };
-        worker.ask([paths::Command::Trace { key, target, options, count, left, report }]);
+        let _end = End { worker, remove: Some(paths::PathCommand::Remove(key)) };
+        worker.ask([paths::PathCommand::Trace { key, target, options, count, left, report }]);
         tokio::time::timeout(left + Duration::from_millis(500), traced).await.ok()?.ok()
     }
 
@@ -397,9 +397,9 @@ impl ProbeService {
         let (key, worker) = (self.shared.key(), &self.shared.sizes);
         let target = worker.lanes.whole(&host.text, endpoint);
         let (report, found) = oneshot::channel();
-        let _end = End { worker, remove: Some(sizes::Command::Remove(key)) };
-        let purpose = Purpose::Measurement(report);
-        worker.ask([sizes::Command::Search(Box::new(Search { key, target, max_ttl, flow, purpose }))]);
+        let _end = End { worker, remove: Some(sizes::SizeCommand::Remove(key)) };
+        let purpose = SizePurpose::Measurement(report);
+        worker.ask([sizes::SizeCommand::Search(Box::new(Search { key, target, max_ttl, flow, purpose }))]);
         tokio::time::timeout(left, found).await.ok()?.ok()?
     }
 
@@ -421,8 +421,8 @@ impl ProbeService {
         let spec = Arc::new(module.spec(module.interval, wait, None));
         let task = Box::new(Task { target, method: module.method(module.interval, net::clock_error()), spec });
         let (report, measured) = oneshot::channel();
-        let _end = End { worker, remove: Some(Command::Remove(key)) };
-        worker.ask([Command::Measure { key, task, count, report }]);
+        let _end = End { worker, remove: Some(ProbeCommand::Remove(key)) };
+        worker.ask([ProbeCommand::Measure { key, task, count, report }]);
         // The prober decides when probes are lost; this is for one that cannot send at all.
         tokio::time::timeout(left + Duration::from_millis(500), measured).await.ok()?.ok()
     }

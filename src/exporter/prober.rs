@@ -1,4 +1,4 @@
-//! What one thread probes: [`Prober`], a Machine around [`Ping`] that takes [`Command`]s from other threads and writes figures.
+//! What one thread probes: [`Prober`], a Machine around [`Ping`] that takes [`ProbeCommand`]s from other threads and writes figures.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,7 @@ pub type Key = u64;
 
 /// What other threads ask a prober for. It is woken by [`Control::Supplied`].
 #[derive(Debug)]
-pub enum Command {
+pub enum ProbeCommand {
     /// Probe this target without end. A probe is due whenever the wall clock is so far into the interval.
     Add { key: Key, task: Box<Task>, interval: Duration, phase: Duration, figures: Arc<Mutex<SeriesFigures>> },
     /// Send `count` probes to this target, and report.
@@ -122,7 +122,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub struct Prober {
     ping: Ping,
-    commands: Receiver<Command>,
+    commands: Receiver<ProbeCommand>,
     calls: Calls,
     watched: HashMap<SubjectId, Watched>,
     keys: HashMap<Key, SubjectId>,
@@ -133,11 +133,11 @@ pub struct Prober {
 #[derive(Debug)]
 struct Watched {
     key: Key,
-    purpose: Purpose,
+    purpose: ProbePurpose,
 }
 
 #[derive(Debug)]
-enum Purpose {
+enum ProbePurpose {
     /// With what was counted before, where it was probed before.
     Series {
         figures: Arc<Mutex<SeriesFigures>>,
@@ -159,7 +159,7 @@ struct Measurement {
 }
 
 impl Prober {
-    pub fn new(commands: Receiver<Command>, health: Arc<Health>, seed: u64) -> Self {
+    pub fn new(commands: Receiver<ProbeCommand>, health: Arc<Health>, seed: u64) -> Self {
         let config =
             Config { endless: true, keep_delays: false, memory: MEMORY, report_sent: true, seed, ..Config::default() };
         Prober {
@@ -178,12 +178,12 @@ impl Prober {
             // Each adds one, and the memory for all of them together would stay.
             self.take_events();
             match command {
-                Command::Add { key, task, interval, phase, figures } => {
+                ProbeCommand::Add { key, task, interval, phase, figures } => {
                     let start = now.mono + until(now.wall, interval, phase);
                     let before = lock(&figures).begin();
-                    self.watch(key, *task, start, Purpose::Series { figures, before }, now);
+                    self.watch(key, *task, start, ProbePurpose::Series { figures, before }, now);
                 }
-                Command::Measure { key, task, count, report } => {
+                ProbeCommand::Measure { key, task, count, report } => {
                     let measurement = Measurement {
                         count,
                         asked: now.mono,
@@ -193,9 +193,9 @@ impl Prober {
                         measured: Measured::default(),
                         report,
                     };
-                    self.watch(key, *task, now.mono, Purpose::Measurement(Box::new(measurement)), now);
+                    self.watch(key, *task, now.mono, ProbePurpose::Measurement(Box::new(measurement)), now);
                 }
-                Command::Remove(key) => {
+                ProbeCommand::Remove(key) => {
                     if let Some(id) = self.keys.get(&key).copied() {
                         self.ping.end_one(id, now);
                     }
@@ -204,7 +204,7 @@ impl Prober {
         }
     }
 
-    fn watch(&mut self, key: Key, task: Task, start: Instant, purpose: Purpose, now: Now) {
+    fn watch(&mut self, key: Key, task: Task, start: Instant, purpose: ProbePurpose, now: Now) {
         let Some(id) = self.ping.begin(task, start, now) else { return };
         self.keys.insert(key, id);
         self.watched.insert(id, Watched { key, purpose });
@@ -228,7 +228,7 @@ impl Prober {
                     self.keys.remove(&watched.key);
                 }
                 self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
-                if let Purpose::Measurement(measurement) = watched.purpose {
+                if let ProbePurpose::Measurement(measurement) = watched.purpose {
                     measurement.finish(summary.counts);
                 }
             }
@@ -239,8 +239,8 @@ impl Prober {
     fn sent(&mut self, subject: SubjectId, probe: ProbeId) {
         let Some(watched) = self.watched.get_mut(&subject) else { return };
         match &mut watched.purpose {
-            Purpose::Series { figures, before } => count(&self.ping, subject, figures, before.as_deref(), |_| {}),
-            Purpose::Measurement(measurement) => {
+            ProbePurpose::Series { figures, before } => count(&self.ping, subject, figures, before.as_deref(), |_| {}),
+            ProbePurpose::Measurement(measurement) => {
                 if probe == ProbeId::FIRST {
                     measurement.measured.setup = self.now.mono.since(measurement.asked);
                 }
@@ -263,11 +263,11 @@ impl Prober {
         let subject = event.subject.id;
         let Some(watched) = self.watched.get_mut(&subject) else { return };
         match &mut watched.purpose {
-            Purpose::Series { figures, before } => {
+            ProbePurpose::Series { figures, before } => {
                 let now = self.now.mono;
                 count(&self.ping, subject, figures, before.as_deref(), |figures| figures.take(event, now));
             }
-            Purpose::Measurement(measurement) => {
+            ProbePurpose::Measurement(measurement) => {
                 measurement.take(event);
                 if event.id.get() >= ProbeId::FIRST.get() + u64::from(measurement.count) - 1 {
                     self.ping.stop_one(subject, self.now);
@@ -428,7 +428,7 @@ mod tests {
     /// A prober and the hands that turn it.
     struct Rig {
         prober: Prober,
-        commands: Sender<Command>,
+        commands: Sender<ProbeCommand>,
         figures: Arc<Mutex<SeriesFigures>>,
         now: Instant,
     }
@@ -453,7 +453,7 @@ mod tests {
             let interval = Duration::from_secs(1);
             let spec = Arc::new(Spec { pace: Pace::Fixed(interval), ..Spec::default() });
             let (task, figures) = (Box::new(Task::icmp(target, spec)), Arc::clone(&self.figures));
-            self.commands.send(Command::Add { key, task, interval, phase: Duration::ZERO, figures }).unwrap();
+            self.commands.send(ProbeCommand::Add { key, task, interval, phase: Duration::ZERO, figures }).unwrap();
         }
 
         /// Obeys, and lets a second pass; every probe leaves.
@@ -492,17 +492,17 @@ mod tests {
         rig.turn();
         let before = rig.sent();
         assert!(before > 0);
-        rig.commands.send(Command::Remove(7)).unwrap();
+        rig.commands.send(ProbeCommand::Remove(7)).unwrap();
         rig.turn();
         rig.add(7);
         rig.turn();
         assert_eq!(rig.sent(), before + 1);
         // In one turn it ends and begins, and is known under its key all the same.
-        rig.commands.send(Command::Remove(7)).unwrap();
+        rig.commands.send(ProbeCommand::Remove(7)).unwrap();
         rig.add(7);
         rig.turn();
         assert_eq!(rig.sent(), before + 2);
-        rig.commands.send(Command::Remove(7)).unwrap();
+        rig.commands.send(ProbeCommand::Remove(7)).unwrap();
         rig.turn();
         assert_eq!(rig.prober.health.series.load(Ordering::Relaxed), 0);
         assert!(rig.prober.keys.is_empty() && rig.prober.watched.is_empty());

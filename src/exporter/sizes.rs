@@ -1,5 +1,5 @@
 //! How large packets pass along paths, found for one after the other by a thread of its own: [`Sizes`], a Machine around
-//! [`MtuTracer`] that takes [`Command`]s from other threads.
+//! [`MtuTracer`] that takes [`SizeCommand`]s from other threads.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(600);
 
 /// What other threads ask for. The thread is woken by [`crate::channel::Control::Supplied`].
 #[derive(Debug)]
-pub enum Command {
+pub enum SizeCommand {
     /// Search the MTU of the path to a target.
     Search(Box<Search>),
     /// Search it no more.
@@ -33,12 +33,12 @@ pub struct Search {
     pub target: Target,
     pub max_ttl: Ttl,
     pub flow: u32,
-    pub purpose: Purpose,
+    pub purpose: SizePurpose,
 }
 
 /// Where the MTU goes, if one is found.
 #[derive(Debug)]
-pub enum Purpose {
+pub enum SizePurpose {
     /// It is searched now and then.
     Series(Arc<Mutex<SeriesFigures>>),
     /// It is searched once, before those of all series.
@@ -47,7 +47,7 @@ pub enum Purpose {
 
 #[derive(Debug)]
 pub struct Sizes {
-    commands: Receiver<Command>,
+    commands: Receiver<SizeCommand>,
     calls: Calls,
     /// In the order in which they are due.
     waiting: BTreeMap<(Instant, Key), Box<Search>>,
@@ -59,21 +59,21 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    pub fn new(commands: Receiver<Command>, health: Arc<Health>, seed: u64) -> Self {
+    pub fn new(commands: Receiver<SizeCommand>, health: Arc<Health>, seed: u64) -> Self {
         Sizes { commands, calls: Calls::at_first(), waiting: BTreeMap::new(), current: None, seed, health }
     }
 
     fn take_commands(&mut self, now: Now) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Search(search) => {
+                SizeCommand::Search(search) => {
                     let due = match search.purpose {
-                        Purpose::Series(_) => now.mono,
-                        Purpose::Measurement(_) => Instant::ZERO,
+                        SizePurpose::Series(_) => now.mono,
+                        SizePurpose::Measurement(_) => Instant::ZERO,
                     };
                     self.waiting.insert((due, search.key), search);
                 }
-                Command::Remove(key) => {
+                SizeCommand::Remove(key) => {
                     self.waiting.retain(|(_, waiting), _| *waiting != key);
                     self.current.take_if(|(search, ..)| search.key == key);
                 }
@@ -103,13 +103,13 @@ impl Sizes {
         let Some((search, _, mtu)) = self.current.take_if(|(_, tracer, _)| tracer.is_finished()) else { return };
         let Search { key, target, max_ttl, flow, purpose } = *search;
         match purpose {
-            Purpose::Series(figures) => {
+            SizePurpose::Series(figures) => {
                 lock(&figures).path(|path| path.mtu = mtu);
-                let search = Search { key, target, max_ttl, flow, purpose: Purpose::Series(figures) };
+                let search = Search { key, target, max_ttl, flow, purpose: SizePurpose::Series(figures) };
                 self.waiting.insert((now.mono + EVERY, key), Box::new(search));
             }
             // The client may have left.
-            Purpose::Measurement(report) => drop(report.send(mtu)),
+            SizePurpose::Measurement(report) => drop(report.send(mtu)),
         }
     }
 }
