@@ -11,7 +11,7 @@ use netprobe::engine::outcome::ProbeEvent;
 use netprobe::engine::{Destination, Target};
 use netprobe::recording::{Index, Mode, Reader};
 use netprobe::report::{Sink, Streams, TracePlain, TraceText, TraceTextOptions, TraceView, finding_sentence};
-use netprobe::sim::{Balance, Change, Direction, Link, Network, Node, Pick, Quote, US, ip};
+use netprobe::sim::{Balance, Change, Direction, Forwarding, Link, Network, Node, Pick, Quote, Rejection, US, ip};
 use netprobe::trace::watch::{self, ChangeKind, Reporter};
 use netprobe::trace::{Config, Event, Finding};
 use netprobe::tui::keys::Key;
@@ -470,6 +470,18 @@ fn findings_that_hold_show_their_newest_evidence_and_events_what_was_known_then(
     let (findings, happened) = picture.split_once("-- events").unwrap();
     assert!(findings.contains(&now) && !findings.contains(&then), "{picture}");
     assert!(happened.contains(&then), "{picture}");
+}
+
+#[test]
+fn a_router_that_cannot_deliver_probes_has_its_mark_and_no_delays() {
+    let mut network = Network::new(1);
+    let refuses = Node::router(ip("203.0.113.2")).forwarding(Forwarding::Refuse(Rejection::new(3, 1)));
+    let first = network.add(US, Node::router(ip("203.0.113.1")), after(1));
+    let second = network.add(first, refuses, after(1));
+    network.add(second, Node::host(ip(TARGET)), after(1));
+    let picture = shown(&events(&network, 20), true, (80, 24), &[]);
+    let row = picture.lines().find(|line| line.starts_with("   3 203.0.113.2 !H ")).expect(&picture);
+    assert!(row.contains("100.0      -") && row.contains("xxxx"), "{picture}");
 }
 
 #[test]

@@ -154,12 +154,15 @@ impl PathModel {
                 if was_overdue {
                     hop.history.found(sent);
                 }
-                hop.history.answered(sent, response.rtt);
-                if !response.is_refusal() {
+                // An unreachable counts as lost, and shows nothing of a delay.
+                if response.is_refusal() {
+                    hop.history.lost(sent);
+                } else {
+                    hop.history.answered(sent, response.rtt);
                     hop.delays.add(response.rtt);
+                    hop.last = Some(response.rtt);
                 }
                 hop.label(&response, sent);
-                hop.last = Some(response.rtt);
                 hop.newest = Some(Arc::clone(event));
             }
             None if was_overdue => {}

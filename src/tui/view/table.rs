@@ -6,6 +6,7 @@ use super::paper::Paper;
 use super::strip::{self, Scale, Span};
 use super::ui::Ui;
 use crate::report::Column;
+use crate::trace::annotation;
 use crate::trace::watch::{ChangeKind, ReportHop, ReportResponder};
 use crate::tui::model::{Model, PathModel};
 use crate::tui::text;
@@ -244,8 +245,15 @@ fn loss(
     }
 }
 
-/// The share of the answers that a responder has where several have lines; how many more there are where they have none.
+/// traceroute's mark of the newest answer, if it has one, and what there is to say where there are several responders.
 fn more(row: &ReportHop, line: usize, ui: &Ui) -> Option<String> {
+    let mark = row.responders.get(line).and_then(|responder| annotation(&responder.newest));
+    let parts: Vec<String> = [mark, others(row, line, ui)].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// The share of the answers that a responder has where several have lines; how many more there are where they have none.
+fn others(row: &ReportHop, line: usize, ui: &Ui) -> Option<String> {
     let others = row.responders.len().checked_sub(1).filter(|&others| others > 0)?;
     if ui.responders == 0 {
         return Some(format!("+{others}"));
