@@ -75,6 +75,15 @@ struct Http {
     headers: BTreeMap<String, String>,
 }
 
+/// The header fields that answers may have besides their own, with the values of those that have no others.
+const FIELDS: [(&str, &[&str]); 5] = [
+    ("Strict-Transport-Security", &[]),
+    ("X-Content-Type-Options", &["nosniff"]),
+    ("X-Frame-Options", &["deny", "sameorigin"]),
+    ("X-XSS-Protection", &[]),
+    ("Content-Security-Policy", &[]),
+];
+
 /// The configuration as it is now.
 pub struct Web {
     path: Option<PathBuf>,
@@ -246,13 +255,7 @@ impl State {
         let file: File = parse(path, text)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let wrong = |why: String| format!("{}: {why}", path.display());
-        let mut headers = HeaderMap::new();
-        for (name, value) in &file.http_server_config.headers {
-            let name =
-                HeaderName::try_from(name).map_err(|_| wrong(format!("'{name}' is no name of a header field")))?;
-            let value = HeaderValue::try_from(value).map_err(|_| wrong(format!("the value of {name} is none")))?;
-            headers.insert(name, value);
-        }
+        let headers = file.http_server_config.fields().map_err(wrong)?;
         for (user, hash) in &file.basic_auth_users {
             if hash.parse::<bcrypt::HashParts>().is_err() {
                 return Err(wrong(format!("basic_auth_users: what stands for {user} is no bcrypt hash")));
@@ -267,6 +270,29 @@ impl State {
             }
         };
         Ok(State { tls, headers, users: Arc::new(file.basic_auth_users), limit, certificates, files })
+    }
+}
+
+impl Http {
+    fn fields(&self) -> Result<HeaderMap, String> {
+        let mut fields = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let Some((_, values)) = FIELDS.iter().find(|(known, _)| known == name) else {
+                return Err(format!(
+                    "header field '{name}' is not offered; {} are",
+                    FIELDS.map(|(name, _)| name).join(", ")
+                ));
+            };
+            if !values.is_empty() && !values.contains(&value.as_str()) {
+                return Err(format!("{name} is one of {}, not '{value}'", values.join(", ")));
+            }
+            let field = HeaderValue::try_from(value).map_err(|_| format!("the value of {name} is none"))?;
+            // One that is blank is not set.
+            if !value.is_empty() {
+                fields.insert(HeaderName::try_from(name).map_err(|error| format!("{name}: {error}"))?, field);
+            }
+        }
+        Ok(fields)
     }
 }
 
@@ -372,10 +398,15 @@ impl Tls {
         folder: &Path,
         files: &mut Vec<Stamped>,
     ) -> Result<Option<Verifier>, String> {
+        let given = self.client_ca.as_ref().is_some_and(|text| !text.is_empty())
+            || self.client_ca_file.as_ref().is_some_and(|path| !path.as_os_str().is_empty());
         let needed = match self.client_auth_type.as_deref() {
             Some("RequireAndVerifyClientCert") => true,
             _ if !self.client_allowed_sans.is_empty() => {
                 return Err("client_allowed_sans needs client_auth_type RequireAndVerifyClientCert".to_owned());
+            }
+            None | Some("" | "NoClientCert") if given => {
+                return Err("client_ca has no effect without a client_auth_type that verifies certificates".to_owned());
             }
             None | Some("" | "NoClientCert") => return Ok(None),
             Some("VerifyClientCertIfGiven") => false,
@@ -452,7 +483,15 @@ mod tests {
                 "rate_limit: {interval: 1s}",
                 "web.yml: rate_limit: without a burst of at least 1 no request would be served",
             ),
-            ("http_server_config: {headers: {\"a b\": c}}", "web.yml: 'a b' is no name of a header field"),
+            (
+                "http_server_config: {headers: {Content-Type: text/html}}",
+                "web.yml: header field 'Content-Type' is not offered; Strict-Transport-Security, X-Content-Type-Options, \
+                 X-Frame-Options, X-XSS-Protection, Content-Security-Policy are",
+            ),
+            (
+                "http_server_config: {headers: {X-Frame-Options: never}}",
+                "web.yml: X-Frame-Options is one of deny, sameorigin, not 'never'",
+            ),
         ] {
             assert_eq!(refused(text), why, "{text}");
         }
@@ -468,9 +507,23 @@ mod tests {
         let needs =
             tls("client_allowed_sans: [a]").verifier(&ring::default_provider().into(), Path::new(""), &mut Vec::new());
         assert_eq!(needs.err().unwrap(), "client_allowed_sans needs client_auth_type RequireAndVerifyClientCert");
+        for ca in ["client_ca: x", "client_ca_file: x", "{client_ca_file: x, client_auth_type: NoClientCert}"] {
+            let unused = tls(ca).verifier(&ring::default_provider().into(), Path::new(""), &mut Vec::new());
+            let why = "client_ca has no effect without a client_auth_type that verifies certificates";
+            assert_eq!(unused.err().unwrap(), why, "{ca}");
+        }
         assert_eq!(tls("curve_preferences: [CurveP521]").provider().err().unwrap(), "curve CurveP521 is not offered");
         let suite = "cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]";
         assert_eq!(tls(suite).provider().err().unwrap(), "cipher suite TLS_RSA_WITH_AES_128_CBC_SHA is not offered");
+    }
+
+    #[test]
+    fn a_header_field_that_is_blank_is_not_set() {
+        let web =
+            load("http_server_config: {headers: {X-Frame-Options: deny, Strict-Transport-Security: \"\"}}").unwrap();
+        let headers = web.headers();
+        assert_eq!(headers.get("x-frame-options").unwrap(), "deny");
+        assert_eq!(headers.len(), 1);
     }
 
     #[test]
