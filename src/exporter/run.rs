@@ -178,6 +178,7 @@ fn thread<C: Send + 'static, M: Machine<Event = Infallible> + Send + 'static>(
     let mut machine = machine(received, Arc::clone(&health));
     let ended = ended.clone();
     let body = move || {
+        net::take_short_turns();
         let result = driver::run(opened.channel.as_mut(), &mut machine, Precision::Shared, |_| Next::Continue);
         // The first end is everyone's.
         let _ = ended.blocking_send(result);

@@ -72,6 +72,8 @@ pub use sys::interface::{
     broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
 };
 pub use sys::process::{account, real_uid};
+#[cfg(feature = "exporter")]
+pub use sys::schedule::take_short_turns;
 pub use sys::signal::{
     TerminalSignal, asked_to_end, die as die_by, hangups, hold as hold_ends, let_through as let_ends_through,
     survive_file_limits,

@@ -16,5 +16,7 @@ pub mod interface;
 pub mod message;
 pub mod option;
 pub mod process;
+#[cfg(feature = "exporter")]
+pub mod schedule;
 pub mod signal;
 pub mod tstamp;
