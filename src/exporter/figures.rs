@@ -173,9 +173,9 @@ impl SeriesFigures {
     }
 
     /// Takes the figures of a cycle of its path.
-    pub fn take_report(&mut self, report: &Report, routers: Routers, target: IpAddr) {
+    pub fn take_report(&mut self, report: &Report, now: (Routers, Option<u8>), target: IpAddr) {
         let Some(path) = &mut self.path else { return };
-        for (cycle, answered) in path.report(report, routers, target) {
+        for (cycle, answered) in path.report(report, now, target) {
             self.newest.conclude(cycle, answered);
         }
     }

@@ -44,11 +44,18 @@ impl Path {
         push(self.rtts.entry(ttl.get()).or_default(), rtt);
     }
 
-    /// Takes the figures of a cycle. Gives for each cycle that is decided now whether the destination answered, by number.
-    pub fn report(&mut self, report: &Report, mut routers: Routers, target: IpAddr) -> Vec<(u64, bool)> {
+    /// Takes the figures of all cycles, and the routers and the distance as they are known now. Gives for each cycle that is decided
+    /// now whether the destination answered, by number.
+    pub fn report(
+        &mut self,
+        report: &Report,
+        (mut routers, distance): (Routers, Option<u8>),
+        target: IpAddr,
+    ) -> Vec<(u64, bool)> {
         let known = report.distance_proven.is_some();
         let answering = report.hops.iter().rev().find(|hop| known || hop.received > 0);
-        self.length = answering.map(|hop| hop.ttl.get());
+        // The hops are those of the longest path there ever was.
+        self.length = distance.filter(|_| known).or_else(|| answering.map(|hop| hop.ttl.get()));
         routers.retain(|ttl, _| self.length.is_some_and(|length| *ttl < length + u8::from(!known)));
         if let Some(length) = self.length.filter(|_| known) {
             routers.insert(length, vec![target]);
@@ -200,21 +207,26 @@ mod tests {
     #[test]
     fn each_decided_cycle_says_whether_the_destination_answered() {
         let mut path = Path::default();
-        assert_eq!(path.report(&report((1, 0), &[]), Routers::new(), at(9)), [(1, true)]);
-        assert_eq!(path.report(&report((1, 0), &[]), Routers::new(), at(9)), []);
-        assert_eq!(path.report(&report((2, 1), &[]), Routers::new(), at(9)), [(2, false), (3, true)]);
+        assert_eq!(path.report(&report((1, 0), &[]), (Routers::new(), None), at(9)), [(1, true)]);
+        assert_eq!(path.report(&report((1, 0), &[]), (Routers::new(), None), at(9)), []);
+        assert_eq!(path.report(&report((2, 1), &[]), (Routers::new(), None), at(9)), [(2, false), (3, true)]);
         // An answer that came after its cycle was given up.
-        assert_eq!(path.report(&report((3, 0), &[]), Routers::new(), at(9)), [(3, true)]);
+        assert_eq!(path.report(&report((3, 0), &[]), (Routers::new(), None), at(9)), [(3, true)]);
     }
 
     #[test]
     fn the_path_ends_at_the_destination_or_at_the_last_router_that_answers() {
         let mut path = Path::default();
-        path.report(&report((1, 0), &[(1, 0), (0, 1), (1, 0)]), routers(&[(1, &[1]), (4, &[4])]), at(9));
+        path.report(&report((1, 0), &[(1, 0), (0, 1), (1, 0)]), (routers(&[(1, &[1]), (4, &[4])]), None), at(9));
         assert_eq!((path.length, &path.routers), (Some(3), &routers(&[(1, &[1]), (3, &[9])])));
         assert_eq!(path.ttls().collect::<Vec<_>>(), [1, 2, 3]);
+        // It is shorter now; the router of before was followed by no other.
+        let now = (routers(&[(1, &[1]), (2, &[2])]), Some(2));
+        path.report(&report((2, 0), &[(2, 0), (1, 0), (2, 0)]), now, at(9));
+        assert_eq!((path.length, &path.routers), (Some(2), &routers(&[(1, &[1]), (2, &[9])])));
+        assert_eq!(path.ttls().collect::<Vec<_>>(), [1, 2]);
         let mut silent = Path::default();
-        silent.report(&report((0, 1), &[(1, 0), (1, 0), (0, 1)]), routers(&[(1, &[1]), (2, &[2])]), at(9));
+        silent.report(&report((0, 1), &[(1, 0), (1, 0), (0, 1)]), (routers(&[(1, &[1]), (2, &[2])]), None), at(9));
         assert_eq!((silent.length, &silent.routers), (Some(2), &routers(&[(1, &[1]), (2, &[2])])));
     }
 
@@ -232,7 +244,7 @@ mod tests {
         cycle.hops[1].responders =
             vec![responder(2, None, None), responder(3, None, Some(Origins::Announced([system].into())))];
         let mut path = Path::default();
-        path.report(&cycle, Routers::new(), at(9));
+        path.report(&cycle, (Routers::new(), None), at(9));
         assert_eq!(
             path.facts,
             HashMap::from([(at(1), (Some("r1.example".into()), None)), (at(3), (None, Some(system)))])
@@ -246,7 +258,7 @@ mod tests {
             // The first fifty of the second hop were lost.
             path.report(
                 &report((cycle, 0), &[(cycle, 0), (cycle.saturating_sub(50), cycle.min(50))]),
-                Routers::new(),
+                (Routers::new(), None),
                 at(9),
             );
             match cycle {

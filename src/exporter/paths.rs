@@ -203,8 +203,9 @@ impl Paths {
         let id = report.began.subject.id;
         match self.watched.get(&id) {
             Some((_, PathPurpose::Series(followed))) => {
-                let (routers, Some(target)) = (self.reporter.routers(id), address(&followed.target)) else { return };
-                lock(&followed.figures).take_report(report, routers, target);
+                let Some(target) = address(&followed.target) else { return };
+                let now = (self.reporter.routers(id), self.reporter.distance(id));
+                lock(&followed.figures).take_report(report, now, target);
             }
             Some((_, PathPurpose::Measurement { .. })) | None => {}
         }

@@ -259,6 +259,11 @@ impl Detector {
         known.map(|(&ttl, hop)| (ttl, hop.responders.known().iter().copied().collect())).collect()
     }
 
+    /// How far away the destination is known to be now; the farthest where paths of several lengths take turns.
+    pub fn distance(&self) -> Option<u8> {
+        self.distances.known().last().copied()
+    }
+
     fn length(&mut self, cycle: &CycleResult, out: &mut Vec<Happened>) {
         let Some(distance) = cycle.distance else { return };
         let Some((before, shown)) = self.distances.see(distance) else { return };
@@ -428,6 +433,15 @@ mod tests {
         assert_eq!(hops.iter().map(|hop| hop.ttl.get()).collect::<Vec<_>>(), [3, 4]);
         assert_eq!((&hops[0].before[..], &hops[0].after[..]), (&[router(3)][..], &[router(33)][..]));
         assert_eq!((before.unwrap().as_nanos(), after.unwrap().as_nanos()), (11 * MS, 12 * MS));
+    }
+
+    #[test]
+    fn the_distance_is_that_of_the_newest_cycles() {
+        let mut detector = Detector::default();
+        for (seconds, hops) in [(0..30, 6), (30..60, 4)] {
+            seconds.for_each(|at| drop(detector.cycle(&cycle(at, hops, 30))));
+            assert_eq!(detector.distance(), Some(hops));
+        }
     }
 
     #[test]

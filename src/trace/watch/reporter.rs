@@ -95,6 +95,11 @@ impl Reporter {
         self.watches.get(&subject.index()).map(|watched| watched.watch.routers()).unwrap_or_default()
     }
 
+    /// How far away the destination is known to be now, which may be nearer than it was.
+    pub fn distance(&self, subject: SubjectId) -> Option<u8> {
+        self.watches.get(&subject.index())?.watch.distance()
+    }
+
     /// The figures of a watch so far.
     pub fn report(&self, subject: SubjectId, now: Now) -> Option<Report> {
         let watched = self.watches.get(&subject.index())?;

@@ -159,6 +159,11 @@ impl Watch {
         self.followed.detector.signature()
     }
 
+    /// How far away the destination is known to be now.
+    pub fn distance(&self) -> Option<u8> {
+        self.followed.detector.distance()
+    }
+
     /// Sends nothing any more.
     pub fn close(&mut self) {
         self.closing = true;
