@@ -182,7 +182,7 @@ impl SeriesFigures {
 
     /// Takes the result of a probe, or a further answer to it.
     pub fn take(&mut self, event: &ProbeEvent, now: Instant) {
-        let ours = (event.id.get() - ProbeId::FIRST.get()) as u32;
+        let ours = event.id.get().wrapping_sub(ProbeId::FIRST.get()) as u32;
         if let (Standing::First | Standing::Late, Some(reflection)) = (event.standing, reflection(event)) {
             self.reflected.get_or_insert_default().direction_loss.take(ours, reflection.sequence);
         }
