@@ -14,7 +14,7 @@ use netprobe::channel::{
     Refused, Token, Transmit,
 };
 use netprobe::engine::Machine;
-use netprobe::respond::{Config, Event, RunFigures, Listener, ListenerKind, Responder};
+use netprobe::respond::{Config, Event, Listener, ListenerKind, Responder, RunFigures};
 use netprobe::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 use netprobe_fuzz::{address, choose};
 
