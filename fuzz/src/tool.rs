@@ -21,7 +21,7 @@ pub fn refused(tool: Tool, words: &[&[u8]], input: &[u8]) {
             stdout: &mut stdout,
             stderr: &mut stderr,
             stalled: &|| false,
-            executable: "PROGRAM".to_owned(),
+            executable: &|| "PROGRAM".to_owned(),
             terminal: false,
             screen: &|| None,
             variable: &|_| None,
