@@ -716,13 +716,19 @@ mod tests {
         })
     }
 
+    /// Whose streams take as many octets at once; the rest is kept.
+    fn taking(octets: usize) -> (Output<Kept, Kept>, Written) {
+        TAKEN.set((Vec::new(), octets));
+        let written = Written::default();
+        let stream = || Kept(Arc::clone(&written));
+        let output = Output::new(stream(), stream(), System { write_at_once: take, ..full(running) });
+        output.detach();
+        (output, written)
+    }
+
     #[test]
     fn what_the_streams_take_at_once_needs_no_thread_and_the_rest_follows_it() {
-        let written = Written::default();
-        let streams = || Kept(Arc::clone(&written));
-        let output = Output::new(streams(), streams(), System { write_at_once: take, ..full(running) });
-        output.detach();
-        TAKEN.set((Vec::new(), 20));
+        let (output, written) = taking(20);
         writeln!(output.stream(Stream::Data), "a result").unwrap();
         writeln!(output.stream(Stream::Talk), "a message").unwrap();
         assert!(output.local.borrow().thread.is_none() && text(&written).is_empty());
@@ -738,11 +744,7 @@ mod tests {
 
     #[test]
     fn much_is_left_to_the_thread() {
-        let written = Written::default();
-        let streams = || Kept(Arc::clone(&written));
-        let output = Output::new(streams(), streams(), System { write_at_once: take, ..full(running) });
-        output.detach();
-        TAKEN.set((Vec::new(), usize::MAX));
+        let (output, written) = taking(usize::MAX);
         let line = [b"x".repeat(ATOMIC), b"\n".to_vec()].concat();
         output.stream(Stream::Data).write_all(&line).unwrap();
         output.finish().unwrap();
