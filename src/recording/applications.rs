@@ -85,7 +85,8 @@ variants! {
         Dscp(dscp) = "dscp", Size(octets "bytes") = "size", Family(family) = "family", Port(port) = "port",
     }
     AnswererKind {
-        Kernel = "kernel", Stack = "tcp_stack", Service = "service", Router = "router", Other = "other",
+        Kernel = "kernel", Stack = "tcp_stack", Service = "service", Router = "router", ThisHost = "this_host",
+        Other = "other",
     }
 }
 

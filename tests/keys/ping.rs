@@ -343,7 +343,7 @@ const ANSWERER: Part = Part {
     name: "contrast_responder",
     about: "A source of answers",
     keys: &[&[
-        key("who", Name(&[&["kernel", "tcp_stack", "service", "router", "other"]]), "what it is"),
+        key("who", Name(&[&["kernel", "tcp_stack", "service", "router", "this_host", "other"]]), "what it is"),
         key("address", Address, "its address"),
         key("answers", Integer, "probes that it answered"),
     ]],

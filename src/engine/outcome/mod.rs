@@ -87,6 +87,17 @@ pub struct Delay {
     pub local_queue: Option<Rtt>,
 }
 
+/// Who reports an ICMP error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reporter {
+    /// The target itself.
+    Target,
+    /// This host: no neighbour has the address that the packet is to go to.
+    ThisHost,
+    /// A router or firewall on the way.
+    Router,
+}
+
 impl ProbeEvent {
     /// An event about the probe `id`, sent and decided at `at`, with nothing known about an answer.
     pub fn new(subject: &Arc<Subject>, id: ProbeId, at: WallTime, outcome: Outcome) -> Self {
@@ -112,6 +123,15 @@ impl ProbeEvent {
     /// The delay by the best clock.
     pub fn rtt(&self) -> Option<Rtt> {
         self.delay.map(|delay| delay.rtt)
+    }
+
+    /// Who an ICMP error about the probe comes from.
+    pub fn reporter(&self) -> Reporter {
+        match self.responder {
+            Some(_) if self.responder == self.subject.address => Reporter::Target,
+            Some(_) if self.responder == self.subject.source => Reporter::ThisHost,
+            _ => Reporter::Router,
+        }
     }
 
     /// ICMP type and code of what came about the probe.

@@ -10,7 +10,7 @@ use super::finding::{Finding, Verdict};
 use super::varied::Varied;
 use crate::channel::{Attempt, ErrorOrigin, SocketKind};
 use crate::engine::condition::{self, Judged};
-use crate::engine::outcome::{Delay, Detail, Outcome, ProbeEvent, Standing, Status, Subject};
+use crate::engine::outcome::{Delay, Detail, Outcome, ProbeEvent, Reporter, Standing, Status, Subject};
 use crate::metrics::{RttRecorder, RttStats};
 use crate::ping::{Counts, Event, MethodKind, State, SubjectId, Summary};
 use crate::types::{Dscp, ProbeId, Rtt, StampSource};
@@ -147,6 +147,8 @@ pub enum AnswererKind {
     Service,
     /// A router or firewall, by an ICMP error from another address.
     Router,
+    /// This host, by an ICMP error to itself: no neighbour has the address.
+    ThisHost,
     /// Another address, with a reply.
     Other,
 }
@@ -197,9 +199,12 @@ impl Record {
             Outcome::Refused(refusal) if refusal.failure().is_some() => AnswererKind::Service,
             Outcome::Refused(_) => AnswererKind::Kernel,
             Outcome::Error(error) if error.origin == ErrorOrigin::Icmp => {
-                let from_target = event.responder == event.subject.address;
-                return self
-                    .answered(if from_target { AnswererKind::Kernel } else { AnswererKind::Router }, event.responder);
+                let kind = match event.reporter() {
+                    Reporter::Target => AnswererKind::Kernel,
+                    Reporter::ThisHost => AnswererKind::ThisHost,
+                    Reporter::Router => AnswererKind::Router,
+                };
+                return self.answered(kind, event.responder);
             }
             Outcome::Error(_) | Outcome::Timeout(_) | Outcome::NotSent(_) => return,
         };

@@ -167,10 +167,13 @@ fn delay(comparison: &Comparison, row: &Row, difference: i64) -> String {
 
 /// ` by ADDRESS`, with the most frequent source of ICMP errors.
 fn rejected_by(row: &Row) -> String {
-    let by = |answerer: &&Answerer| matches!(answerer.kind, AnswererKind::Router | AnswererKind::Kernel);
+    let by = |answerer: &&Answerer| {
+        matches!(answerer.kind, AnswererKind::Router | AnswererKind::Kernel | AnswererKind::ThisHost)
+    };
     let most = row.answerers.iter().find(by);
     most.map_or_else(String::new, |answerer| match answerer.kind {
         AnswererKind::Kernel => " by the host itself".to_owned(),
+        AnswererKind::ThisHost => " by this host".to_owned(),
         _ => format!(" by {}", answerer.address),
     })
 }

@@ -147,6 +147,7 @@ fn answered_by(answerers: &[Answerer]) -> String {
         AnswererKind::Stack => "TCP stack".to_owned(),
         AnswererKind::Service => "service".to_owned(),
         AnswererKind::Router => format!("router {}", answerer.address),
+        AnswererKind::ThisHost => "this host".to_owned(),
         AnswererKind::Other => format!("other {}", answerer.address),
     };
     let mut names: Vec<String> = answerers.iter().take(SHOWN_ANSWERERS).map(name).collect();

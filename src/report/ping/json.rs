@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use serde::ser::SerializeMap;
 
 use crate::channel::ErrorOrigin;
-use crate::engine::outcome::{ExchangeFailure, MethodKind, Outcome, ProbeEvent, Refusal, Reply, Silence, Subject};
+use crate::engine::outcome::{
+    ExchangeFailure, MethodKind, Outcome, ProbeEvent, Refusal, Reply, Reporter, Silence, Subject,
+};
 use crate::ping::{Event, Summary};
 use crate::report::json::{VERSION, conditions, head, line, millis, target};
 use crate::report::ping::entries;
@@ -197,11 +199,10 @@ impl Explained {
                 (error.kind.name(), "local", message)
             }
             Outcome::Error(error) => {
-                let origin = match event.responder {
-                    Some(_) if event.responder == target => "target",
-                    // What this host reports to itself: no neighbour with that address.
-                    Some(_) if event.responder == event.subject.source => "local",
-                    _ => "router",
+                let origin = match event.reporter() {
+                    Reporter::Target => "target",
+                    Reporter::ThisHost => "local",
+                    Reporter::Router => "router",
                 };
                 let family = event.responder.or(target).map_or(Family::V4, Family::of);
                 (error.kind.name(), origin, Message { family, error }.to_string())
