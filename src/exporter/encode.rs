@@ -51,7 +51,7 @@ struct One {
     /// smokeping_prober knows nothing else.
     is_icmp: bool,
     figures: SeriesFigures,
-    window: Option<WindowFigures>,
+    window: Option<Box<WindowFigures>>,
 }
 
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Scrape {
                 });
                 let is_icmp = module.prober == Prober::Icmp;
                 let kind = if figures.path.is_some() { &mut paths } else { &mut series };
-                kind.push(One { of: Arc::clone(one), smokeping, is_icmp, figures, window });
+                kind.push(One { of: Arc::clone(one), smokeping, is_icmp, figures, window: window.map(Box::new) });
             }
             targets.push(target);
         }
@@ -145,18 +145,18 @@ impl Scrape {
         to.gauges("netprobe_interarrival_jitter_seconds", "Smoothed jitter of RFC 3550", some(jitter))?;
         let hops = |one: &One| one.figures.reply_ttl.map(f64::from);
         to.gauges("netprobe_reply_hop_limit", "TTL or hop limit of the newest reply", some(hops))?;
-        let ipdv = |one: &One| one.window?.ipdv;
+        let ipdv = |one: &One| one.window.as_ref()?.ipdv;
         to.gauges(
             "netprobe_ipdv_seconds",
             "Mean difference between consecutive round-trip times in the window",
             some(ipdv),
         )?;
-        let loss = |one: &One| one.window?.loss;
+        let loss = |one: &One| one.window.as_ref()?.loss;
         to.gauges("netprobe_window_loss_ratio", "Part of the probes in the window that was lost", some(loss))?;
-        let runs = |one: &One| Some(one.window?.longest_loss_run as f64);
+        let runs = |one: &One| Some(one.window.as_ref()?.longest_loss_run as f64);
         to.gauges("netprobe_window_longest_loss_run", "Most probes lost in a row in the window", some(runs))?;
         let stats = self.series.iter().flat_map(|one| {
-            let rtt = one.window.and_then(|window| window.rtt);
+            let rtt = one.window.as_ref().and_then(|window| window.rtt);
             let stats = rtt.map(|rtt| RTT_STATS.into_iter().zip(rtt));
             stats.into_iter().flatten().map(|(stat, value)| (And(&one.of.labels, "stat", stat), value))
         });
@@ -233,6 +233,9 @@ impl Scrape {
 
     /// The names of smokeping_prober.
     fn write_smokeping(&self, to: &mut Writer<'_>) -> fmt::Result {
+        // Its dashboard takes the instances to choose from out of this one.
+        let version = Labels::of([("version", env!("CARGO_PKG_VERSION").into())]);
+        to.gauges("smokeping_prober_build_info", "What is running in its place", [(version, 1.0)])?;
         let icmp = self.series.iter().filter(|one| one.figures.probed && one.is_icmp);
         let series = || icmp.clone().filter_map(|one| Some((By(one.smokeping.as_deref()?), &one.figures)));
         let counts = |of: fn(&Counts) -> u64| series().map(move |(labels, figures)| (labels, of(&figures.counts)));

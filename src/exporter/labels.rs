@@ -1,16 +1,16 @@
 //! The labels of series: [`Labels`].
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
+
+use super::config::GivenLabels;
 
 /// Labels that series have, and those that their target was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
     fixed: Vec<(&'static str, Box<str>)>,
-    given: Arc<BTreeMap<String, String>>,
+    given: GivenLabels,
 }
 
 /// The same, borrowed.
@@ -29,16 +29,13 @@ pub struct And<'a>(pub &'a Labels, pub &'static str, pub &'a str);
 
 impl Labels {
     /// These labels, and those `given`.
-    pub fn new(
-        fixed: impl IntoIterator<Item = (&'static str, Box<str>)>,
-        given: &Arc<BTreeMap<String, String>>,
-    ) -> Self {
-        Labels { fixed: fixed.into_iter().collect(), given: Arc::clone(given) }
+    pub fn new(fixed: impl IntoIterator<Item = (&'static str, Box<str>)>, given: &GivenLabels) -> Self {
+        Labels { fixed: fixed.into_iter().collect(), given: GivenLabels::clone(given) }
     }
 
     /// Only these.
     pub fn of(fixed: impl IntoIterator<Item = (&'static str, Box<str>)>) -> Self {
-        Labels { fixed: fixed.into_iter().collect(), given: Arc::default() }
+        Labels { fixed: fixed.into_iter().collect(), given: GivenLabels::default() }
     }
 
     /// The value of one that series have.
@@ -54,7 +51,7 @@ impl EncodeLabelSet for Labels {
         }
         let is_fixed = |name: &str| self.fixed.iter().any(|(known, _)| *known == name);
         for (name, value) in self.given.iter().filter(|(name, _)| !is_fixed(name)) {
-            (name.as_str(), value.as_str()).encode(encoder.encode_label())?;
+            (&**name, &**value).encode(encoder.encode_label())?;
         }
         Ok(())
     }

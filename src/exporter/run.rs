@@ -66,7 +66,7 @@ pub fn run(
     mut write: impl FnMut(&str),
 ) -> Result<(), String> {
     // A scrape of thousands of targets copies megabytes.
-    net::return_large_blocks();
+    net::keep_little();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
     let result = runtime.block_on(async {

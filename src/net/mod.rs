@@ -67,7 +67,7 @@ pub use passed::describe as passed_socket;
 pub use privilege::rest as rest_privileges;
 pub use resolve::{resolve, resolve_in_place};
 #[cfg(feature = "exporter")]
-pub use sys::allocator::return_large_blocks;
+pub use sys::allocator::keep_little;
 pub use sys::interface::{
     broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
 };

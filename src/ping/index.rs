@@ -13,17 +13,20 @@ use crate::wire::payload::COOKIE_OCTETS;
 /// A series by number, and its slot.
 type Member = (SubjectId, u32);
 
+/// Series in the order of their numbers. Nearly always there is one, which takes as little room as it can.
+type Members = Vec<Member>;
+
 type CookieKey = [u8; COOKIE_OCTETS];
 
 /// All series, by slot, by what answers to their probes carry. Each look-up costs the same however many series there are.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     lanes: Vec<Lane>,
-    by_cookie: HashMap<(LaneId, CookieKey), BTreeSet<Member>>,
+    by_cookie: HashMap<(LaneId, CookieKey), Members>,
     /// The series with this address, newest last. A list may have the same target thousands of times.
-    by_address: HashMap<(LaneId, IpAddr), BTreeSet<Member>>,
+    by_address: HashMap<(LaneId, IpAddr), Members>,
     /// Series that other hosts than their target answer.
-    groups: HashMap<LaneId, BTreeSet<Member>>,
+    groups: HashMap<LaneId, Members>,
     /// How many octets of their cookies probes have room for, longest first, with the number of series.
     cookie_octets: Vec<(usize, usize)>,
 }
@@ -54,13 +57,13 @@ impl Index {
             }
         }
         if let Some(key) = key(series.cookie().octets(), octets) {
-            self.by_cookie.entry((route.lane, key)).or_default().insert((series.id(), slot));
+            put_in(&mut self.by_cookie, (route.lane, key), (series.id(), slot));
         }
         if let Some(endpoint) = route.to.ip() {
-            self.by_address.entry((route.lane, endpoint.address)).or_default().insert((series.id(), slot));
+            put_in(&mut self.by_address, (route.lane, endpoint.address), (series.id(), slot));
         }
         if series.is_group() {
-            self.groups.entry(route.lane).or_default().insert((series.id(), slot));
+            put_in(&mut self.groups, route.lane, (series.id(), slot));
         }
     }
 
@@ -123,7 +126,7 @@ impl Index {
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
         let lanes: usize = self.lanes.iter().map(|lane| lane.series.len()).sum();
-        let groups: usize = self.groups.values().map(BTreeSet::len).sum();
+        let groups: usize = self.groups.values().map(Vec::len).sum();
         lanes + self.by_cookie.len() + self.by_address.len() + groups + self.cookie_octets.len()
     }
 }
@@ -140,13 +143,25 @@ fn key(octets: &[u8], length: usize) -> Option<CookieKey> {
     Some(key)
 }
 
-fn only(series: &BTreeSet<Member>) -> Option<u32> {
-    series.first().map(|&(_, slot)| slot).filter(|_| series.len() == 1)
+fn only(series: &Members) -> Option<u32> {
+    match **series {
+        [(_, slot)] => Some(slot),
+        _ => None,
+    }
 }
 
-fn take_out<K: Hash + Eq>(map: &mut HashMap<K, BTreeSet<Member>>, key: &K, member: Member) {
+fn put_in<K: Hash + Eq>(map: &mut HashMap<K, Members>, key: K, member: Member) {
+    let series = map.entry(key).or_insert_with(|| Vec::with_capacity(1));
+    if let Err(at) = series.binary_search(&member) {
+        series.insert(at, member);
+    }
+}
+
+fn take_out<K: Hash + Eq>(map: &mut HashMap<K, Members>, key: &K, member: Member) {
     if let Some(series) = map.get_mut(key) {
-        series.remove(&member);
+        if let Ok(at) = series.binary_search(&member) {
+            series.remove(at);
+        }
         if series.is_empty() {
             map.remove(key);
         }

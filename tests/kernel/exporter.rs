@@ -595,3 +595,29 @@ fn packets_have_the_mark_of_their_module_and_a_reload_adds_none() {
     let refused = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--config.file", &file]);
     assert!(refused.code() == 2 && refused.stderr.contains("SO_MARK: Operation not permitted"), "{refused:#?}");
 }
+
+#[test]
+fn dashboards_and_rules_of_smokeping_prober_find_their_series() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let target = lab.target_v4();
+    let file = folder.write(
+        "smokeping_prober.yml",
+        &format!(
+            "---\ntargets:\n- hosts:\n  - {target}\n  interval: 100ms\n  network: ip\n  protocol: icmp\n  size: 56\n\
+             metrics: {{names: smokeping}}\n"
+        ),
+    );
+    let exporter = Exporter::start(lab.host(), Privilege::Root, &["--config.file", &file]);
+    let labels = [&*format!("host=\"{target}\""), &format!("ip=\"{target}\""), "source=\"\"", "tos=\"0\""];
+    let of = |metrics: &Metrics, name: &str| metrics.value(name, &labels);
+    let metrics = exporter.until("it answers", |metrics| {
+        of(metrics, "smokeping_response_duration_seconds_count").is_some_and(|n| n > 4.0)
+    });
+    assert!(of(&metrics, "smokeping_requests_total") >= of(&metrics, "smokeping_response_duration_seconds_count"));
+    assert_eq!(of(&metrics, "smokeping_response_ttl"), Some(63.0), "{}", metrics.0);
+    assert_eq!(of(&metrics, "smokeping_response_duplicates_total"), Some(0.0), "{}", metrics.0);
+    assert_eq!(of(&metrics, "smokeping_send_errors_total"), Some(0.0), "{}", metrics.0);
+    assert_eq!(metrics.value("smokeping_prober_build_info", &["version="]), Some(1.0), "{}", metrics.0);
+    assert!(!metrics.0.contains("netprobe_probes_sent"), "{}", metrics.0);
+}

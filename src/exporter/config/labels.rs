@@ -1,16 +1,20 @@
-//! Which labels a target may be given: [`check`].
+//! The labels that a target is given: [`GivenLabels`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Names and values, by name.
+pub type GivenLabels = Arc<[(Box<str>, Box<str>)]>;
 
 /// Where series get their labels from, unless a target has some of its own.
 const OWN_LABELS: [&str; 11] =
     ["target", "address", "method", "port", "le", "stat", "kind", "ttl", "code", "direction", "router"];
 
-/// Whether these can be labels of series.
+/// These, if they can be labels of series.
 ///
 /// # Errors
 /// A sentence.
-pub fn check(labels: &BTreeMap<String, String>) -> Result<(), String> {
+pub fn given(labels: BTreeMap<String, String>) -> Result<GivenLabels, String> {
     for name in labels.keys() {
         let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.starts_with("__");
         if !begins || !name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_') {
@@ -20,5 +24,5 @@ pub fn check(labels: &BTreeMap<String, String>) -> Result<(), String> {
             return Err(format!("label '{name}' is one that series have anyway"));
         }
     }
-    Ok(())
+    Ok(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
 }

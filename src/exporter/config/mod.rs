@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use self::labels::check as check_labels;
 use crate::types::{Family, Port, Tos};
 
 pub use access::Access;
 pub use effective::{describe, describe_module};
 pub use hosts::{Host, read as read_file, split};
+pub use labels::GivenLabels;
 pub use metrics::{MetricsOptions, RouterFacts};
 pub use module::{Module, NotOffered, PathProbes, Prober, SHORTEST_INTERVAL};
 use module::{SHORTEST_TRACE_INTERVAL, TRACE_INTERVAL};
@@ -69,7 +69,7 @@ pub struct Wanted {
     pub addresses: Addresses,
     pub family: Option<Family>,
     pub group: Arc<str>,
-    pub labels: Arc<BTreeMap<String, String>>,
+    pub labels: GivenLabels,
 }
 
 /// What `/probe` may do.
@@ -279,7 +279,7 @@ fn probe_limits(from: &schema::Probe) -> Result<ProbeLimits, String> {
 }
 
 /// Target, method and labels.
-pub type Name = (Box<str>, &'static str, Arc<BTreeMap<String, String>>);
+pub type Name = (Box<str>, &'static str, GivenLabels);
 
 impl Wanted {
     /// What makes its series differ from those of others.
@@ -302,8 +302,7 @@ struct Gathered<'a> {
 impl Gathered<'_> {
     fn add(&mut self, entry: &schema::Target, folder: &Path) -> Result<(), String> {
         let module = self.module(entry)?;
-        let labels = Arc::new(entry.labels.clone());
-        check_labels(&labels)?;
+        let labels = labels::given(entry.labels.clone())?;
         let path = entry.trace.as_ref().map(|trace| self.path(entry, trace)).transpose()?;
         let ways = || [(entry, &module)].into_iter().chain(path.as_ref().map(|(entry, module)| (entry, module)));
         for host in entry.hosts.iter().chain(&entry.host) {
@@ -317,8 +316,7 @@ impl Gathered<'_> {
         for listed in hosts::list(&path)? {
             let mut labels = entry.labels.clone();
             labels.extend(listed.labels);
-            let labels = Arc::new(labels);
-            check_labels(&labels)?;
+            let labels = labels::given(labels)?;
             for host in &listed.hosts {
                 for (entry, module) in ways() {
                     self.host(host, entry, module, &labels)?;
@@ -372,7 +370,7 @@ impl Gathered<'_> {
         text: &str,
         entry: &schema::Target,
         module: &Arc<Module>,
-        labels: &Arc<BTreeMap<String, String>>,
+        labels: &GivenLabels,
     ) -> Result<(), String> {
         let default = &self.defaults;
         let is_path = module.path().is_some();
@@ -544,7 +542,7 @@ mod tests {
         let names: Vec<&str> = targets.iter().map(|target| &*target.text).collect();
         assert_eq!(names, ["192.0.2.1", "192.0.2.2", "www.example:443"]);
         assert_eq!((targets[0].interval.as_secs(), targets[2].interval.as_secs()), (2, 10));
-        assert_eq!((&*targets[0].group, &*targets[0].labels["site"]), ("core", "north"));
+        assert_eq!((&*targets[0].group, &*targets[0].labels), ("core", &[("site".into(), "north".into())][..]));
         assert_eq!(targets[2].port.map(Port::get), Some(443));
     }
 
