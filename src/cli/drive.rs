@@ -13,6 +13,7 @@ use crate::channel::{
     AddressAnswer, AddressLookup, Arena, Channel, ChannelError, Control, Inbound, Lookup, OpenedLanes, PostControl,
     Precision,
 };
+use crate::cli::both::Both;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::side::Side;
@@ -155,10 +156,8 @@ enum Parcel<'a, E> {
 /// What a worker has written.
 #[derive(Default)]
 struct Lines {
-    /// For standard output.
-    data: Vec<u8>,
-    /// For standard error.
-    talk: Vec<u8>,
+    /// For standard output and standard error.
+    both: Both,
     /// For the recording.
     tape: Vec<u8>,
     /// Packets, in blocks.
@@ -167,7 +166,7 @@ struct Lines {
 
 impl Lines {
     fn is_empty(&self) -> bool {
-        [&self.data, &self.talk, &self.tape, &self.packets].into_iter().all(Vec::is_empty)
+        self.both.is_empty() && self.tape.is_empty() && self.packets.is_empty()
     }
 }
 
@@ -320,10 +319,8 @@ impl<E, F> Loops<E, F> {
                     if self.takes.is_some_and(|takes| takes(&event)) {
                         text(&mut lines, &mut hand_over).and_then(|()| hand_over(Parcel::Event(event)))
                     } else {
-                        let streams = &mut Streams { data: &mut lines.data, talk: &mut lines.talk };
-                        let written = sink.event(&event, streams);
-                        // What is said about an event stands after it, not after all that follows before the next wait.
-                        let full = lines.data.len().max(lines.tape.len()) >= LOT || !lines.talk.is_empty();
+                        let written = lines.both.take(|streams| sink.event(&event, streams));
+                        let full = lines.both.len().max(lines.tape.len()) >= LOT;
                         written.and_then(|()| if full { text(&mut lines, &mut hand_over) } else { Ok(()) })
                     }
                 }
@@ -331,7 +328,7 @@ impl<E, F> Loops<E, F> {
                     if let Some(tap) = &tap {
                         tap.borrow_mut().release(now, &mut lines.packets);
                     }
-                    let idle = sink.idle(&mut Streams { data: &mut lines.data, talk: &mut lines.talk });
+                    let idle = lines.both.take(|streams| sink.idle(streams));
                     idle.and_then(|()| text(&mut lines, &mut hand_over)).and_then(|()| hand_over(Parcel::Idle))
                 }
             };
@@ -342,8 +339,7 @@ impl<E, F> Loops<E, F> {
         }
         // A sink may wait for a terminal that does not read; a recording and packets do not.
         let finished = written.and_then(|()| text(&mut lines, &mut hand_over));
-        let finished =
-            finished.and_then(|()| sink.finish(&mut Streams { data: &mut lines.data, talk: &mut lines.talk }));
+        let finished = finished.and_then(|()| lines.both.take(|streams| sink.finish(streams)));
         let finished = finished.and_then(|()| text(&mut lines, &mut hand_over));
         driven.map(|()| finished)
     }
@@ -412,32 +408,29 @@ impl<E> Collector<'_, E> {
     }
 
     fn text(&mut self, lines: &mut Lines, env: &mut Env<'_>) -> io::Result<()> {
-        let Lines { data, talk, tape, packets } = lines;
+        let Lines { both, tape, packets } = lines;
         if let Some(to) = &mut self.tape {
             to.take(tape, env)?;
             if to.is_stdout() {
-                data.clear();
+                both.drop_data();
             }
         }
         if let Some(to) = &mut self.pcap {
             if to.is_stdout() {
-                data.clear();
+                both.drop_data();
             }
             to.take(packets, env)?;
         }
         if let Some(lossy) = self.lossy.as_mut().filter(|_| (env.stalled)()) {
-            lossy.lines += data.iter().chain(&*talk).filter(|&&octet| octet == b'\n').count() as u64;
-            data.clear();
-            talk.clear();
+            lossy.lines += both.lines();
+            both.clear();
             return Ok(());
         }
         self.note_dropped(env)?;
         self.note(Note::Lines, env)?;
-        env.stdout.write_all(data)?;
-        env.stderr.write_all(talk)?;
-        let full = data.len() >= LOT;
-        data.clear();
-        talk.clear();
+        both.write(&mut *env.stdout, &mut *env.stderr)?;
+        let full = both.len() >= LOT;
+        both.clear();
         if full { env.stdout.flush() } else { Ok(()) }
     }
 

@@ -4,6 +4,7 @@
 //! status. The real world is [`real_main`]; tests give one that opens a simulated network instead.
 
 mod args;
+mod both;
 mod check;
 mod doctor;
 mod drive;
