@@ -80,7 +80,7 @@
 //!   meaning in `tests/keys`, from which netprobe-json(5) and the schemas are made, and which tests hold every object against.
 //! - a test: beside the code; of whole runs in virtual time in `tests/sim`, of what users see in `tests/cli`, of what only the
 //!   kernel does in `tests/net` and, with routers, in `tests/kernel`.
-//! - a measurement: `benches` (of the library by criterion; `benches/peers` beside ping, fping, traceroute and mtr).
+//! - a measurement: `benches/library`, by criterion; `benches/peers` beside ping, fping, traceroute and mtr.
 
 #![deny(unsafe_code)]
 
