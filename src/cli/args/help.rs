@@ -33,11 +33,18 @@ pub fn help<A: Helped>(words: &[OsString]) -> String {
 fn page<A: Helped>() -> Command {
     let width = A::EXAMPLES.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
     let examples: String = A::EXAMPLES.iter().map(|(line, what)| format!("  {line:width$}  {what}\n")).collect();
+    let mut at = 0;
     let command = A::command().mut_args(|arg| {
         let shown = A::PAGE.iter().find(|(_, shown)| shown.contains(&arg.get_id().as_str()));
+        at += 1;
+        // Below its heading the target comes first and the help last.
+        let order = match arg.get_id().as_str() {
+            "help" => usize::MAX,
+            _ if arg.is_positional() => 0,
+            _ => at,
+        };
         match shown {
-            Some((heading, _)) if arg.is_positional() => arg.help_heading(*heading).display_order(0),
-            Some((heading, _)) => arg.help_heading(*heading),
+            Some((heading, _)) => arg.help_heading(*heading).display_order(order),
             None => arg.hide_short_help(true),
         }
     });
