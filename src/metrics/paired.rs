@@ -1,7 +1,7 @@
 //! Whether the difference between two measurements is significant: [`signed_rank`] for paired delays, and [`more_often`] for
 //! shares.
 
-use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
+use std::f64::consts::{FRAC_2_SQRT_PI, PI, SQRT_2};
 
 /// Up to this many differences the exact distribution is computed; beyond, the normal one is as good.
 const EXACT: usize = 64;
@@ -93,23 +93,21 @@ impl Share {
 /// same rate of hits.
 pub fn more_often(one: Share, other: Share) -> f64 {
     let both = one.and(other);
-    let logs = log_factorials(both.tries);
-    let log = |n: u64| usize::try_from(n).ok().and_then(|n| logs.get(n)).copied().unwrap_or_default();
-    let choose = |n: u64, k: u64| log(n) - log(k) - log(n.saturating_sub(k));
+    let choose = |n: u64, k: u64| log_factorial(n) - log_factorial(k) - log_factorial(n.saturating_sub(k));
     let all = choose(both.tries, both.hits);
     let chance = |hits: u64| (choose(one.tries, hits) + choose(other.tries, both.hits - hits) - all).exp();
     let most = both.hits.min(one.tries);
     (one.hits..=most).map(chance).sum::<f64>().min(1.0)
 }
 
-/// The logarithms of 0! to n!.
-fn log_factorials(n: u64) -> Vec<f64> {
-    let factors = (1..=n).map(|factor| (factor as f64).ln());
-    let sums = factors.scan(0.0, |sum, log| {
-        *sum += log;
-        Some(*sum)
-    });
-    std::iter::once(0.0).chain(sums).collect()
+/// The logarithm of n!: of large numbers by Stirling's series, whose first term that is left out is less than a rounding error.
+fn log_factorial(n: u64) -> f64 {
+    if n < 64 {
+        return (1..=n).map(|factor| (factor as f64).ln()).sum();
+    }
+    let n = n as f64;
+    n * n.ln() - n + (2.0 * PI * n).ln() / 2.0 + 1.0 / (12.0 * n) - 1.0 / (360.0 * n.powi(3))
+        + 1.0 / (1260.0 * n.powi(5))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod live;
 #[cfg(feature = "tui")]
 mod live_ping;
 mod loops;
+#[cfg(feature = "tui")]
+mod losses;
 mod ping;
 #[cfg(feature = "tui")]
 mod recorded;

@@ -112,6 +112,8 @@ pub fn is_same_finding(one: &Finding, other: &Finding) -> bool {
     match (one, other) {
         // Where the flows begin to differ may be seen elsewhere later.
         (Finding::FlowLoss { flows, .. }, Finding::FlowLoss { flows: others, .. }) => flows == others,
+        // A path has one loss, wherever it begins and however far away the destination is by now.
+        (Finding::Loss { .. }, Finding::Loss { .. }) => true,
         _ => (one.code(), one.ttl()) == (other.code(), other.ttl()),
     }
 }

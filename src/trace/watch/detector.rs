@@ -10,7 +10,7 @@ use crate::types::{Instant, Rtt, Ttl};
 
 /// Cycles in a row without an answer that are a burst, and an outage.
 const BURST: u64 = 3;
-const OUTAGE: u64 = 10;
+pub(super) const OUTAGE: u64 = 10;
 /// Hops that change within this many cycles change together.
 const TOGETHER: usize = 3;
 /// How long a shift of the delay must last, and how large it must be.

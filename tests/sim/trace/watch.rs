@@ -552,24 +552,23 @@ fn what_a_path_shows_is_found_while_it_is_followed_and_ends_when_it_has_not_show
     let silent = trace::Finding::SilentHops { first: Ttl::new(2), last: Ttl::new(2), next_answer: Ttl::new(3) };
     assert_eq!(changes, [&watch::ChangeKind::Finding { finding: silent }]);
 
-    // Only the sixth probe of the destination is lost.
-    let mut network = Network::new(1);
-    path(&mut network, Family::V4, 3, |ttl, node| if ttl == 3 { node.change([6], Change::Silence) } else { node });
-    let run = watched(&network, lane(RAW), &[target(Family::V4)], 80, (config(), true));
-    let codes: Vec<(&str, &str)> = run
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Change(change) => match &change.kind {
-                kind @ (watch::ChangeKind::Finding { finding } | watch::ChangeKind::FindingEnded { finding }) => {
+    // A probe of the destination that is lost alone is no finding, and some that are not in a row are one.
+    for (lost, expected) in [(vec![6], &[][..]), (vec![6, 8, 10], &[("finding", "loss"), ("finding_ended", "loss")])] {
+        let mut network = Network::new(1);
+        let loses = |node: Node| node.change(Pick::These(lost.clone()), Change::Silence);
+        path(&mut network, Family::V4, 3, |ttl, node| if ttl == 3 { loses(node) } else { node });
+        let run = watched(&network, lane(RAW), &[target(Family::V4)], 100, (config(), true));
+        let codes: Vec<(&str, &str)> = self::changes(&run)
+            .into_iter()
+            .filter_map(|kind| match kind {
+                watch::ChangeKind::Finding { finding } | watch::ChangeKind::FindingEnded { finding } => {
                     Some((kind.code(), finding.code().name()))
                 }
                 _ => None,
-            },
-            _ => None,
-        })
-        .collect();
-    assert_eq!(codes, [("finding", "loss"), ("finding_ended", "loss")]);
+            })
+            .collect();
+        assert_eq!(codes, expected, "{lost:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::findings::{CycleProbes, Findings};
+use super::findings::Findings;
+use super::losses::CycleProbes;
 use super::{End, Open, Watch};
 use crate::engine::outcome::{Outcome, ProbeEvent, Silence};
 use crate::trace::annotation::annotation;
@@ -102,6 +103,7 @@ impl Watch {
             };
             self.followed.next += 1;
             let mut happened = self.followed.detector.cycle(&result);
+            happened.retain(|(_, kind)| !self.followed.findings.explain(kind));
             let changes = happened.iter().filter(|(_, kind)| kind.is_of_path()).count();
             if changes > 0 {
                 self.followed.changes += changes as u64;
@@ -112,7 +114,8 @@ impl Watch {
                 Some(End { ttl, proven: None }) => (ttl, StopReason::Unreachable),
                 None => (self.max, StopReason::MaxTtl),
             };
-            let found = self.followed.findings.cycle(probes, self.route.target.address, ended);
+            let answered = (result.reached || !result.unsent && result.refused.is_none()).then_some(result.reached);
+            let found = self.followed.findings.cycle((probes, answered), self.route.target.address, ended);
             happened.extend(found.into_iter().map(|kind| (now.mono, kind)));
             for (at, kind) in happened {
                 let ago = now.mono.since(at).as_nanos() as u64;

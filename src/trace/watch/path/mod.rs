@@ -4,6 +4,7 @@ mod ends;
 mod figures;
 mod findings;
 mod follow;
+mod losses;
 #[cfg(test)]
 mod tests;
 
