@@ -331,9 +331,9 @@ fn silence(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     }
 }
 
-/// Where probes were lost: before the destination only if it lost some itself, else a router was silent to some.
+/// Where probes were lost: before the destination only if it lost some itself, else a router was silent to some, if it answers.
 fn losses(stop: StopReason, hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
-    let Some(last) = hops.last().filter(|_| stop == StopReason::Destination) else { return };
+    let Some(last) = hops.last().filter(|last| stop == StopReason::Destination && answered(last) > 0) else { return };
     let loses = |hop: &Arc<Hop>| (1..hop.probes.len()).contains(&answered(hop));
     if loses(last) {
         let from = hops.iter().rposition(|hop| answered(hop) > 0 && !loses(hop)).map_or(0, |at| at + 1);

@@ -122,3 +122,13 @@ fn a_loss_does_not_begin_at_a_router_that_limits_its_answers_anyway() {
         .collect();
     assert_eq!(codes, [""; 0], "it goes on");
 }
+
+#[test]
+fn a_destination_that_no_longer_answers_shows_of_no_router_that_it_limits_its_answers() {
+    let lossy = lossy(Pick::These((0..800).step_by(2).collect()));
+    let host = Node::host(ip(TARGET)).change(60.., Change::Silence);
+    let changes = changes(&path(1, [after(1), lossy, after(1)], host), 120);
+    let limits = |kind: &ChangeKind| matches!(kind, ChangeKind::Finding { finding: Finding::RateLimited { .. } });
+    assert!(changes.iter().any(|(_, kind)| kind.code() == "outage"), "{changes:?}");
+    assert!(!changes.iter().any(|(_, kind)| limits(kind)), "{changes:?}");
+}

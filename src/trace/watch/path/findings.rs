@@ -78,9 +78,8 @@ impl Findings {
         let mut absent: Vec<_> = self.held.keys().copied().collect();
         let hops = self.hops(last);
         let found = findings(target, stop, &hops, &[]).into_iter().filter(is_sure);
-        let (losses, found): (Vec<Finding>, Vec<Finding>) =
-            found.filter(|finding| alternates(&self.cycles, finding)).partition(is_loss);
-        if !losses.is_empty() {
+        let found = found.filter(|finding| alternates(&self.cycles, finding) && !is_loss(finding));
+        if hops.last().is_some_and(|last| last.responses().count() < last.probes.len()) {
             // Beside a loss nothing shows whether routers limit their answers.
             absent.retain(|(code, _)| *code != Code::RateLimited.name());
         }
