@@ -251,7 +251,10 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
     /// That of a stream, unless a flush has returned it before.
     pub fn finish(self) -> io::Result<()> {
         let mut local = self.local.take();
-        self.start_thread(&mut local);
+        // What is waited for in any case needs no thread.
+        if !self.patient.get() {
+            self.start_thread(&mut local);
+        }
         let Some(thread) = local.thread.take() else {
             self.shared.write(&local.collected);
             return self.shared.lock().report();
@@ -759,6 +762,31 @@ mod tests {
         assert!(output.local.borrow().thread.is_none());
         output.finish().unwrap();
         assert_eq!(text(&written), "all of it");
+    }
+
+    /// Keeps which threads wrote.
+    struct Writers(Arc<Mutex<Vec<thread::ThreadId>>>);
+
+    impl Write for Writers {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().push(thread::current().id());
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_disk_gets_at_the_end_needs_no_thread() {
+        let writers = Arc::default();
+        let output = Output::new(Writers(Arc::clone(&writers)), Kept(Arc::default()), full(running));
+        output.detach();
+        output.wait_to_the_end();
+        output.stream(Stream::Data).write_all(b"a summary\n").unwrap();
+        output.finish().unwrap();
+        assert_eq!(*writers.lock().unwrap(), [thread::current().id()]);
     }
 
     #[test]
