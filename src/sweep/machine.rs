@@ -22,6 +22,9 @@ use crate::wire::payload::Cookie;
 pub(super) const BATCH: usize = 64;
 /// Lateness of a busy machine that the rate makes up for; probes missed in a longer stall are not sent as a burst.
 const LATENESS: Duration = Duration::from_millis(20);
+/// How long before its slot a probe leaves with those that are due, so that one wait is for all of them: as long as a shared wait
+/// may be late.
+const EARLINESS: Duration = Duration::from_micros(800);
 /// Time between two progress events.
 const PROGRESS: Duration = Duration::from_millis(250);
 /// How long to wait after the interface's queue was full, how often for the same target, and how long while nothing leaves: no
@@ -361,8 +364,9 @@ impl Machine for Sweep {
         if std::mem::take(&mut self.answers_read) >= BATCH || self.finished || now.mono < self.pushed_back_until {
             return;
         }
+        let allowed = now.mono + EARLINESS;
         for _ in 0..BATCH {
-            if self.cap.is_some_and(|cap| cap.next() > now.mono) || !self.has_room() {
+            if self.cap.is_some_and(|cap| cap.next() > allowed) || !self.has_room() {
                 break;
             }
             let Some(slot) = self.pick(now.mono) else { break };
@@ -439,6 +443,7 @@ impl Machine for Sweep {
         for _ in 0..MOST_CLOSED_PER_TURN {
             let Some(number) = self.in_flight.take_expired(now.mono) else { break };
             self.close(number, now.mono, false);
+            self.in_flight.trim();
         }
         self.close_errored(now.mono);
         self.in_flight.trim();

@@ -311,6 +311,18 @@ fn probes_keep_to_the_rate() {
 }
 
 #[test]
+fn probes_that_are_due_close_to_each_other_leave_together_and_near_their_slots() {
+    let ran = sweep(&network([net(0)]), Config { rate: Some(10_000.0), ..to(hosts(0, 250)) });
+    let times = ran.log.times();
+    assert_eq!(times.len(), 250);
+    let slot = |n: u32| Duration::from_micros(100) * n;
+    assert!(times.iter().zip(0..).all(|(at, n)| at.abs_diff(slot(n)) < ms(1)), "{times:?}");
+    let mut turns = times.clone();
+    turns.dedup();
+    assert!(turns.len() <= 250 / 8, "{turns:?}");
+}
+
+#[test]
 fn a_counted_target_has_its_probes_at_the_interval() {
     let lossy = Link::after(ms(5)).homeward(Direction::after(ms(5)).lose([2]));
     let mut network = Network::new(1);
