@@ -33,20 +33,20 @@ pub fn help<A: Helped>(words: &[OsString]) -> String {
 fn page<A: Helped>() -> Command {
     let width = A::EXAMPLES.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
     let examples: String = A::EXAMPLES.iter().map(|(line, what)| format!("  {line:width$}  {what}\n")).collect();
-    let mut at = 0;
     let command = A::command().mut_args(|arg| {
-        let shown = A::PAGE.iter().find(|(_, shown)| shown.contains(&arg.get_id().as_str()));
-        at += 1;
-        // Below its heading the target comes first and the help last.
-        let order = match arg.get_id().as_str() {
-            "help" => usize::MAX,
-            _ if arg.is_positional() => 0,
-            _ => at,
+        let id = arg.get_id().as_str();
+        let Some((heading, _)) = A::PAGE.iter().find(|(_, shown)| shown.contains(&id)) else {
+            return arg.hide_short_help(true);
         };
-        match shown {
-            Some((heading, _)) => arg.help_heading(*heading).display_order(order),
-            None => arg.hide_short_help(true),
-        }
+        // The target is the first of its heading, the help the last; the other options are in the order of --help.
+        let order = match id {
+            _ if arg.is_positional() => Some(0),
+            "targets_file" => Some(1),
+            "help" => Some(usize::MAX),
+            _ => None,
+        };
+        let arg = arg.help_heading(*heading);
+        if order.is_some() { arg.display_order(order) } else { arg }
     });
     let more = manual::<A>(&command, &format!("More: {} --help, ", command.get_name()));
     command.after_help(format!("Examples:\n{examples}\n{more}"))
