@@ -7,9 +7,6 @@ use super::chunks::Chunks;
 use super::slab::{NONE, Slab};
 use crate::types::{Instant, Now, Stamp, WallTime};
 
-/// Waits that end within this part of a wait are looked at together.
-const LOTS: u32 = 100;
-
 /// The state of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -293,13 +290,9 @@ impl InFlight {
         }
     }
 
-    /// When to look for waits that are over: many end close to each other, and none is looked at much later than it ends.
+    /// When the next wait is over.
     pub fn deadline(&self) -> Option<Instant> {
-        let of_level = |(timers, &wait): (&Runs, &Duration)| {
-            let (first, last) = (self.end(timers.first()?, wait)?, self.end(timers.last()?, wait)?);
-            Some(last.min(first + wait / LOTS))
-        };
-        self.timers.iter().zip(&self.waits).filter_map(of_level).min()
+        self.ends().map(|(at, _)| at).min()
     }
 
     /// Takes the number of a probe whose wait is over.
@@ -336,17 +329,10 @@ impl InFlight {
 
     /// The earliest end of each wait.
     fn ends(&self) -> impl Iterator<Item = (Instant, usize)> {
-        self.timers
-            .iter()
-            .zip(&self.waits)
-            .enumerate()
-            .filter_map(|(level, (timers, &wait))| Some((self.end(timers.first()?, wait)?, level)))
-    }
-
-    /// The end of the wait of the probe with this number.
-    fn end(&self, number: u64, wait: Duration) -> Option<Instant> {
-        let (sent, _) = self.compact(number)?;
-        Some(Instant::from_nanos(sent.mono) + wait)
+        self.timers.iter().zip(&self.waits).enumerate().filter_map(|(level, (timers, &wait))| {
+            let (sent, _) = self.compact(timers.first()?)?;
+            Some((Instant::from_nanos(sent.mono) + wait, level))
+        })
     }
 }
 
@@ -361,10 +347,6 @@ impl Runs {
 
     fn first(&self) -> Option<u64> {
         self.0.front().map(|&(first, _)| first)
-    }
-
-    fn last(&self) -> Option<u64> {
-        self.0.back().map(|&(first, count)| first + count - 1)
     }
 
     fn push_back(&mut self, number: u64) {
