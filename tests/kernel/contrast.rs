@@ -101,10 +101,7 @@ fn closed_ports_and_routers_that_reject_are_reported() {
 #[test]
 fn what_this_host_reports_to_itself_is_no_routers_word() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
-    for family in ["ipv4", "ipv6"] {
-        lab.host()
-            .sh(&format!("cd /proc/sys/net/{family}/neigh/right; echo 1 > mcast_solicit; echo 100 > retrans_time_ms"));
-    }
+    lab.host().look_for_neighbours_shortly();
     for address in ["10.9.0.77", "fd09::77"] {
         let (run, object) = contrast(&lab, Privilege::Root, &["--tcp=443", "--udp=9", address]);
         assert!(rows(&object).iter().all(|row| row.contains(" this_host 20 0 0")), "{run:#?}");

@@ -167,7 +167,7 @@ fn a_host_without_a_route_says_so_and_is_not_answered() {
 #[test]
 fn a_neighbour_that_does_not_exist_is_unreachable_from_here() {
     let Some(lab) = Plan::chain(1).build() else { return };
-    lab.host().sh("echo 1 > /proc/sys/net/ipv4/neigh/right/mcast_solicit; echo 100 > /proc/sys/net/ipv4/neigh/right/retrans_time_ms");
+    lab.host().look_for_neighbours_shortly();
     let run = lab.host().rping(&["-c1", "-W5", "10.9.0.77"]);
     run.says("From 10.9.0.1 icmp_seq=1 Destination Host Unreachable");
     assert_eq!(run.code(), 1, "{run:#?}");
@@ -176,10 +176,7 @@ fn a_neighbour_that_does_not_exist_is_unreachable_from_here() {
 #[test]
 fn errors_of_this_host_are_not_lost_by_naming_the_interface() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
-    for family in ["ipv4", "ipv6"] {
-        lab.host()
-            .sh(&format!("cd /proc/sys/net/{family}/neigh/right; echo 1 > mcast_solicit; echo 100 > retrans_time_ms"));
-    }
+    lab.host().look_for_neighbours_shortly();
     for (address, from) in [("10.9.0.77", "10.9.0.1"), ("fd09::77", "fd09::1")] {
         for method in ["--icmp", "--udp=9", "--stamp"] {
             let run = lab.host().rping(&["--json", "-Iright", "-c1", "-W3", method, address]);

@@ -135,6 +135,15 @@ impl Node {
         self.start_sh(script).finish();
     }
 
+    /// From now on the kernel looks for a neighbour on the link `right` for a tenth of a second, and not for three.
+    pub fn look_for_neighbours_shortly(&self) {
+        for family in ["ipv4", "ipv6"] {
+            self.sh(&format!(
+                "cd /proc/sys/net/{family}/neigh/right; echo 1 > mcast_solicit; echo 100 > retrans_time_ms"
+            ));
+        }
+    }
+
     /// Starts a shell script inside the node.
     pub fn start_sh(&self, script: &str) -> Script {
         let mut command = self.enter();
