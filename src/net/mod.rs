@@ -5,6 +5,7 @@
 //! and every name of the C library is in `sys`.
 
 mod accept;
+mod alike;
 mod clock;
 mod connect;
 mod connection;

@@ -1,9 +1,10 @@
-//! Questions to the kernel over rtnetlink(7): the route that an address matches, with all of its next hops, how many rules choose
-//! between tables, and whether a neighbour has an address on the link. Nothing is sent to anybody but the kernel.
+//! Questions to the kernel over rtnetlink(7): the route that an address matches, with all of its next hops, which destinations are
+//! routed alike, how many rules choose between tables, and whether a neighbour has an address on the link. Nothing is sent to anybody but the kernel.
 
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
@@ -29,12 +30,14 @@ const RTM_GETRULE: u16 = 34;
 const RTM_F_FIB_MATCH: u32 = 0x2000;
 /// With the table that it was found in.
 const RTM_F_LOOKUP_TABLE: u32 = 0x1000;
+/// FRA_DST of rules has the same number.
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
+const RTA_NH_ID: u16 = 30;
 /// <linux/neighbour.h>: the kernel asks for the neighbour's address, or has asked in vain.
 const NUD_INCOMPLETE: u16 = 0x01;
 const NUD_FAILED: u16 = 0x20;
@@ -46,6 +49,8 @@ const BODY_OCTETS: usize = 12;
 const FRA_PRIORITY: u16 = 6;
 /// The priorities of the rules that every host has: for the tables local, main and default.
 const USUAL_PRIORITIES: [u32; 3] = [0, 32_766, 32_767];
+/// Reading more routes than these takes longer than is saved by knowing them.
+const MOST_ROUTES: usize = 4096;
 /// Larger than any answer to a single question, and than the parts of a long one.
 const ANSWER_OCTETS: usize = 32 << 10;
 
@@ -77,6 +82,46 @@ pub fn rules(family: Family) -> Result<usize, OsError> {
         rules += usize::from(kind == RTM_NEWRULE && !USUAL_PRIORITIES.contains(&priority(message)));
     })?;
     Ok(rules)
+}
+
+/// The first addresses of the ranges of IPv4 destinations that no route and no rule tells apart, ascending; that of the first range
+/// is missing. `None` if a route has several next hops, between which destinations are distributed, if there are too many routes,
+/// or if the kernel does not say.
+pub fn route_ranges() -> Option<Vec<u32>> {
+    let mut body = [0; BODY_OCTETS];
+    body[0] = address_family(Family::V4);
+    let mut starts = Vec::new();
+    let mut unusable = false;
+    for question in [RTM_GETROUTE, RTM_GETRULE] {
+        let read = ask_while(question, NLM_F_DUMP, &body, |kind, message| {
+            unusable |= !read_range(kind, message, &mut starts) || starts.len() > 2 * MOST_ROUTES;
+            if unusable { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        read.ok().filter(|()| !unusable)?;
+    }
+    starts.sort_unstable();
+    starts.dedup();
+    Some(starts)
+}
+
+/// Where the destinations of a route or a rule begin, and the ones after them. `false` if it has several next hops; one that is an
+/// object of its own may be a group.
+fn read_range(kind: u16, message: &[u8], starts: &mut Vec<u32>) -> bool {
+    let Some((body, rest)) = message.split_first_chunk::<BODY_OCTETS>() else { return false };
+    let length = u32::from(body[1]).min(32);
+    for (attribute, value) in attributes(rest) {
+        match (attribute, value.first_chunk()) {
+            (RTA_DST, Some(&octets)) => {
+                let first = u32::from_be_bytes(octets);
+                let after = u64::from(first) + (1 << (32 - length));
+                starts.push(first);
+                starts.extend(u32::try_from(after));
+            }
+            (RTA_MULTIPATH | RTA_NH_ID, _) if kind == RTM_NEWROUTE => return false,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Whether ARP or Neighbor Discovery found no neighbour for packets to `to`, by this interface if one is named. The neighbour is
@@ -171,6 +216,19 @@ fn address_family(family: Family) -> u8 {
 
 /// Asks one question, and hands over the messages of the answer by type and content.
 fn ask(kind: u16, flags: u16, body: &[u8], mut then: impl FnMut(u16, &[u8])) -> Result<(), OsError> {
+    ask_while(kind, flags, body, |kind, message| {
+        then(kind, message);
+        ControlFlow::Continue(())
+    })
+}
+
+/// As [`ask`], until it is enough.
+fn ask_while(
+    kind: u16,
+    flags: u16,
+    body: &[u8],
+    mut then: impl FnMut(u16, &[u8]) -> ControlFlow<()>,
+) -> Result<(), OsError> {
     let failed = |errno| OsError::from(io::Error::from(errno));
     // Protocol 0 is NETLINK_ROUTE.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None).map_err(failed)?;
@@ -192,7 +250,8 @@ fn ask(kind: u16, flags: u16, body: &[u8], mut then: impl FnMut(u16, &[u8])) -> 
                     code => return Err(OsError::from_code(code.saturating_neg())),
                 },
                 NLMSG_DONE => ended = true,
-                _ => then(kind, message),
+                _ if then(kind, message).is_break() => return Ok(()),
+                _ => {}
             }
             rest = after;
         }
@@ -314,6 +373,7 @@ mod tests {
             let mut route = Route::default();
             read_route(&octets, &mut route);
             let _ = (priority(&octets), split_message(&octets), next_hops(&octets));
+            let _ = read_range(RTM_NEWROUTE, &octets, &mut Vec::new());
         }
     }
 }

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Socket, Type};
 
+use super::alike::Alike;
+use super::clock;
 use super::socket::{self, OpenFailure};
 use super::sys::cmsg::{self, Origin};
 use super::sys::message::{self, Buffers, Queue};
@@ -20,14 +22,38 @@ const ANY_PORT: u16 = 9;
 
 /// Looks up sources for these lanes, by one socket for each. A mark takes a privilege, so that a socket that has it is opened now.
 pub fn sources(plans: &[LanePlan]) -> SourceLookup {
-    let open = |plan: &LanePlan| udp_socket(plan).map_err(|(_, error)| error);
-    let socket = |plan: &LanePlan| Mutex::new(plan.mark.map(|_| open(plan)));
-    let lanes: Vec<_> = plans.iter().map(|plan| (plan.clone(), socket(plan))).collect();
+    let sources = |plan: &LanePlan| Sources {
+        socket: plan.mark.map(|_| Sources::open(plan)),
+        plan: plan.clone(),
+        alike: Alike::default(),
+    };
+    let lanes: Vec<_> = plans.iter().map(|plan| Mutex::new(sources(plan))).collect();
     Arc::new(move |lane, to| {
-        let (plan, socket) = lanes.get(lane.index()).ok_or(OsError::EINVAL)?;
-        let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);
-        if plan.mark.is_none() && !matches!(*socket, Some(Ok(_))) {
-            *socket = Some(open(plan));
+        let sources = lanes.get(lane.index()).ok_or(OsError::EINVAL)?;
+        sources.lock().unwrap_or_else(PoisonError::into_inner).of(to)
+    })
+}
+
+/// The sources of a lane's packets.
+struct Sources {
+    plan: LanePlan,
+    socket: Option<Result<Socket, OsError>>,
+    alike: Alike,
+}
+
+impl Sources {
+    fn open(plan: &LanePlan) -> Result<Socket, OsError> {
+        udp_socket(plan).map_err(|(_, error)| error)
+    }
+
+    fn of(&mut self, to: IpEndpoint) -> Result<IpAddr, OsError> {
+        let Sources { plan, socket, alike } = self;
+        let kept = alike.source(to, clock::now().mono);
+        if let Some(Some(source)) = kept {
+            return Ok(*source);
+        }
+        if plan.mark.is_none() && !matches!(socket, Some(Ok(_))) {
+            *socket = Some(Sources::open(plan));
         }
         let found = match socket.as_ref().ok_or(OsError::EINVAL)? {
             Ok(socket) => source_by(socket, plan, to),
@@ -37,8 +63,14 @@ pub fn sources(plans: &[LanePlan]) -> SourceLookup {
             // The interface may be another one by now.
             *socket = None;
         }
+        // What has each address of a range also sends from each.
+        if let (Ok(source), Some(kept)) = (found, kept)
+            && source != to.address
+        {
+            *kept = Some(source);
+        }
         found
-    })
+    }
 }
 
 /// Why nothing can be sent to `to`, if the routing table or the lane's source says so.

@@ -1,17 +1,31 @@
 //! What surrounds the lanes: privileges, signals, names, routes.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 #[cfg(feature = "dns")]
-use std::{net::UdpSocket, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use netprobe::channel::{
-    Attempt, Control, Inbound, LaneId, LanePlan, OsError, Plan, Precision, SocketChoice, SocketKind,
+    Attempt, Control, Inbound, LaneId, LanePlan, OpenedLanes, OsError, Plan, Precision, SocketChoice, SocketKind,
 };
 use netprobe::net;
 use netprobe::types::Family;
 
 use crate::namespace::{in_namespace, ip};
 use crate::run::{FAMILIES, Run, endpoint, icmp, loopback, refusal, udp};
+
+/// A lane whose sources can be asked for, in a process that keeps its privileges.
+fn opened() -> OpenedLanes {
+    let plan = Plan { lanes: vec![udp(Family::V4)], ..Plan::default() };
+    let process = net::Process { drop_privileges: false, take_signals: false };
+    net::open_in_process(&plan, process).expect("a channel")
+}
+
+fn source(opened: &OpenedLanes, to: u32) -> Result<IpAddr, OsError> {
+    (opened.source_for)(LaneId::new(0), endpoint(&Ipv4Addr::from_bits(to).to_string()))
+}
 
 in_namespace! {
     fn every_privilege_is_gone_once_lanes_are_open() {
@@ -76,6 +90,72 @@ in_namespace! {
                 assert_eq!((&*far, &*own, &*again), (expected, to[1], expected), "lane {lane}");
             }
         }
+    }
+
+    fn the_source_is_the_same_however_many_were_asked_for_before() {
+        ip("link add link0 type veth peer name far0");
+        ip("link set link0 up");
+        ip("link set far0 up");
+        for address in ["10.0.0.1/24", "10.0.1.1/24", "10.0.0.2/32", "10.0.0.3/32", "10.0.0.4/32"] {
+            ip(&format!("address add {address} dev link0"));
+        }
+        for route in [
+            "default via 10.0.0.9",
+            "198.51.100.0/25 via 10.0.1.9",
+            "198.51.100.7/32 dev link0 src 10.0.0.2",
+            "local 203.0.113.0/28 dev lo",
+            "unreachable 203.0.113.64/27",
+            "192.0.2.0/24 dev link0 src 10.0.0.3 table 100",
+            "224.0.0.0/4 dev link0 src 10.0.0.4",
+        ] {
+            ip(&format!("route add {route}"));
+        }
+        ip("rule add to 192.0.2.128/26 table 100");
+        let many = opened();
+        let blocks = ["10.0.0.0", "10.0.1.0", "192.0.2.0", "198.51.100.0", "203.0.113.0", "127.0.0.0", "224.0.0.0"];
+        let all: Vec<u32> = blocks.iter().flat_map(|block| {
+            let first = block.parse::<Ipv4Addr>().expect("an address").to_bits();
+            first..=first + 255
+        }).chain([0, u32::MAX]).collect();
+        // Twice: what was kept in the first turn is used in the second.
+        for &to in all.iter().chain(&all) {
+            assert_eq!(source(&many, to), source(&opened(), to), "{}", Ipv4Addr::from_bits(to));
+        }
+    }
+
+    fn a_source_that_is_another_by_now_is_found() {
+        ip("address add 10.0.0.1/32 dev lo");
+        ip("address add 10.0.0.2/32 dev lo");
+        ip("route add 192.0.2.0/24 dev lo src 10.0.0.1");
+        let opened = opened();
+        let ask = || source(&opened, Ipv4Addr::new(192, 0, 2, 7).to_bits()).expect("a route");
+        (0..200).for_each(|_| assert_eq!(ask(), Ipv4Addr::new(10, 0, 0, 1)));
+        ip("route replace 192.0.2.0/24 dev lo src 10.0.0.2");
+        let changed = Instant::now();
+        while ask() != Ipv4Addr::new(10, 0, 0, 2) {
+            assert!(changed.elapsed() < Duration::from_secs(30), "still the old one");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn the_source_of_one_of_several_next_hops_is_never_that_of_another() {
+        for (link, net) in [("link0", "10.0.0"), ("link1", "10.0.1")] {
+            ip(&format!("link add {link} type veth peer name {link}far"));
+            ip(&format!("link set {link}far up"));
+            ip(&format!("link set {link} up"));
+            ip(&format!("address add {net}.1/24 dev {link}"));
+        }
+        ip("route add default nexthop via 10.0.0.9 nexthop via 10.0.1.9");
+        let opened = opened();
+        let first = Ipv4Addr::new(198, 51, 100, 0).to_bits();
+        let sources: BTreeSet<_> = (first..first + 256).map(|to| source(&opened, to).expect("a route")).collect();
+        assert_eq!(sources.len(), 2, "{sources:?}");
+        let chosen = |to: u32| {
+            let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+            socket.connect((Ipv4Addr::from_bits(to), 9)).expect("a route");
+            socket.local_addr().expect("an address").ip()
+        };
+        (first..first + 256).for_each(|to| assert_eq!(source(&opened, to), Ok(chosen(to)), "{}", Ipv4Addr::from_bits(to)));
     }
 
     fn signals_arrive_as_controls() {
