@@ -27,6 +27,9 @@ use crate::types::{Instant, Now, Stamp};
 /// After this many contradictions between the poller and a call in a row an order is refused, and where that is about waiting, the
 /// run ends: otherwise the two could go on forever.
 const CONTRADICTIONS: u32 = 8;
+/// After this many packets of one call, a socket is not watched before the next wait: that takes less time than what each packet
+/// costs that is freed while the poller watches its socket, and each answer.
+const MANY: usize = 16;
 /// How long a socket that has no room is waited for, whatever else is due.
 const ROOM: Duration = Duration::from_millis(1);
 
@@ -46,8 +49,8 @@ pub struct KernelChannel {
     ready: Vec<Ready>,
     /// If the last wait has polled the kernel: the time up to which all that became ready is in `ready`.
     polled: Option<Instant>,
-    /// Sockets that have more to read than a turn reads. They are read in each turn and not watched, which would cost every
-    /// arriving packet a useless wake-up, until there is something to wait for.
+    /// Sockets that have more to read than a turn reads, or have sent [`MANY`] packets at once. They are read in each turn and not
+    /// watched, which would cost every packet a useless wake-up, until there is something to wait for.
     busy: Vec<Source>,
     /// The socket that had no room for the front order.
     blocked: Option<Source>,
@@ -155,15 +158,24 @@ impl KernelChannel {
         let watched = !self.busy.contains(&one.source);
         let about = (watched, one.flags.contains(FAILED));
         let Unread { datagrams, since } = lane.receive(flow, about, &mut self.buffers, inbox)?;
-        if datagrams
-            && lane.has_one_queue()
-            && watched
-            && let Some(socket) = lane.sockets.get(usize::from(flow))
-        {
-            self.poller.ignore(socket)?;
-            self.busy.push(one.source);
+        if datagrams {
+            self.stop_watching(one.source)?;
         }
         Ok(since)
+    }
+
+    /// From now on this socket is busy, unless it has another queue.
+    fn stop_watching(&mut self, source: Source) -> Result<(), ChannelError> {
+        if let Source::Socket { lane, flow } = source
+            && let Some(Some(lane)) = self.lanes.get(usize::from(lane))
+            && lane.has_one_queue()
+            && let Some(socket) = lane.sockets.get(usize::from(flow))
+            && !self.busy.contains(&source)
+        {
+            self.poller.ignore(socket)?;
+            self.busy.push(source);
+        }
+        Ok(())
     }
 
     /// Watches busy sockets again.
@@ -250,6 +262,9 @@ impl Channel for KernelChannel {
             outbox.take(taken.orders);
             if taken.orders > 0 {
                 self.contradictions = 0;
+            }
+            if taken.orders >= MANY {
+                self.stop_watching(source(lane, flow))?;
             }
             if taken.blocked && self.contradictions < CONTRADICTIONS {
                 self.blocked = Some(source(lane, flow));
