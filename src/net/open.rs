@@ -17,7 +17,7 @@ use crate::channel::{
     Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
     SendStamps, SocketChoice, SocketKind,
 };
-use crate::types::{Endpoint, Family};
+use crate::types::Endpoint;
 
 /// Opens what `plan` asks for, with the first socket type that it allows and the kernel permits.
 ///
@@ -77,9 +77,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let drops = option::drops_so_far(socket.as_fd());
     let departures = Departures::start(socket.as_fd(), plan.send_stamps);
     socket::configure(socket.as_fd(), plan, SocketKind::Raw)?;
-    if plan.family == Family::V6 || plan.interface.is_some() {
-        socket::report_headers(socket.as_fd(), plan.family)?;
-    }
+    socket::report_missing_headers(socket.as_fd(), plan)?;
     header::include(&socket, plan)?;
     socket::leave_by_interface(&socket, plan)?;
     socket::bind_source(&socket, plan)?;

@@ -41,7 +41,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     for one in [&transport, &icmp] {
         socket::drain(one, Queue::Datagrams);
         socket::configure(one.as_fd(), &icmp_plan, SocketKind::Raw)?;
-        socket::report_headers(one.as_fd(), plan.family)?;
+        socket::report_missing_headers(one.as_fd(), plan)?;
         socket::leave_by_interface(one, plan)?;
         socket::bind_source(one, plan)?;
     }

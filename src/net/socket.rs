@@ -107,6 +107,15 @@ pub fn report_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), Open
     option::set_all(socket, &options.map(|option| (option, Some(1))))
 }
 
+/// The same for a raw socket, which receives IPv4 packets with their header: of these only the interface is missing, which matters
+/// if the plan names one.
+///
+/// # Errors
+/// As [`report_headers`].
+pub fn report_missing_headers(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), OpenFailure> {
+    if plan.family == Family::V6 || plan.interface.is_some() { report_headers(socket, plan.family) } else { Ok(()) }
+}
+
 /// Delivers ICMP errors to the error queue, with their extensions where the kernel (5.9) separates these.
 ///
 /// # Errors

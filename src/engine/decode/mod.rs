@@ -212,7 +212,12 @@ fn udp_datagram<'a>(
     let (port, payload) = match profile.received_at {
         Layer::Payload => (from.port_number(), octets),
         Layer::Transport => udp::parse(octets).map(|udp| (udp.source_port, udp.payload))?,
-        Layer::Ip => udp::parse(ip::parse(octets)?.payload).map(|udp| (udp.source_port, udp.payload))?,
+        Layer::Ip => {
+            let packet = ip::parse(octets)?;
+            let udp = udp::parse(packet.payload)?;
+            let answer = answer(datagram, Some((from.address, udp.source_port)), udp.payload);
+            return Ok(Decoded::Answer(Answer { reply_ttl: Some(packet.ttl), tos: Some(packet.tos), ..answer }));
+        }
     };
     Ok(Decoded::Answer(answer(datagram, Some((from.address, port)), payload)))
 }
@@ -236,16 +241,11 @@ fn tcp_datagram<'a>(
     responder: IpAddr,
     octets: &[u8],
 ) -> Result<Decoded<'a>, WireError> {
-    let segment = match profile.received_at {
-        Layer::Ip => ip::parse(octets)?.payload,
-        _ => octets,
+    let (segment, reply_ttl) = match profile.received_at {
+        Layer::Ip => ip::parse(octets).map(|packet| (packet.payload, Some(packet.ttl)))?,
+        _ => (octets, datagram.reply_ttl),
     };
-    Ok(Decoded::Segment(Segment {
-        responder,
-        header: tcp::parse(segment)?,
-        reply_ttl: datagram.reply_ttl,
-        stamp: datagram.stamp,
-    }))
+    Ok(Decoded::Segment(Segment { responder, header: tcp::parse(segment)?, reply_ttl, stamp: datagram.stamp }))
 }
 
 /// The ident a packet carries; where the kernel owns it, it has compared it with the socket's already.
