@@ -78,12 +78,12 @@ struct Address<'a>(&'a TargetSummary, bool);
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address(target, with_port) = self;
-        match target.endpoint {
-            Some(endpoint) if target.zone.is_none() && !(*with_port && endpoint.port.is_some()) => {
-                PlainAddress(endpoint.address).fmt(f)
-            }
-            Some(_) => HostPort(&escape(&target.address()), target.port().filter(|_| *with_port)).fmt(f),
-            None => f.write_str(&escape(target.name.as_deref().unwrap_or_default())),
+        let port = target.port().filter(|_| *with_port);
+        match (target.endpoint, &target.zone, port) {
+            (Some(endpoint), None, None) => PlainAddress(endpoint.address).fmt(f),
+            (Some(endpoint), None, port) => HostPort(&PlainAddress(endpoint.address).to_string(), port).fmt(f),
+            (Some(_), Some(_), port) => HostPort(&escape(&target.address()), port).fmt(f),
+            (None, ..) => f.write_str(&escape(target.name.as_deref().unwrap_or_default())),
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::types::{Rtt, write_millis};
 /// `value` as C's `%g` prints it: six significant digits, no trailing zeros, an exponent below 1e-4 and from 1e6 on
 /// (ISO C 7.21.6.1).
 pub(in crate::report) fn general(value: f64) -> String {
+    // Almost all values are whole numbers of percent.
+    if (0.0..=100.0).contains(&value) && value.fract() == 0.0 && value.is_sign_positive() {
+        return (value as u8).to_string();
+    }
     let scientific = format!("{value:.5e}");
     // Infinities and NaN have no exponent, and are spelled as C spells them but for NaN's case.
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific.to_ascii_lowercase() };
