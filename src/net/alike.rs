@@ -6,17 +6,18 @@ use std::time::Duration;
 use super::netlink;
 use crate::types::{Instant, IpEndpoint};
 
-/// After so many questions it pays to read all routes.
-const MANY: u32 = 64;
 /// For how long what was read is taken for true.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH: Duration = Duration::from_millis(10);
+/// After so many questions within that time it pays to read all routes.
+const MANY: u32 = 32;
 
 /// The sources of packets to destinations that no route and no rule tells apart, found once for all of them. Over IPv6 there is
 /// nothing to be kept: of the addresses of an interface, the kernel prefers the one that is most like the destination (RFC 6724,
 /// section 5, rule 8).
 #[derive(Debug, Default)]
 pub struct Alike {
-    /// Questions since routes were last read.
+    /// What was counted and read before counts no longer.
+    until: Instant,
     questions: u32,
     routes: Routes,
 }
@@ -28,7 +29,6 @@ enum Routes {
     /// They choose by more than ranges, or are too many.
     Unusable,
     Read {
-        until: Instant,
         /// First addresses of the ranges but for the first range, ascending.
         starts: Vec<u32>,
         /// One of each range.
@@ -40,27 +40,20 @@ impl Alike {
     /// The source of packets to `to`, if that of packets to a destination like it was found a moment ago; or else where to keep
     /// what is found now. `None` if nothing is kept.
     pub fn source(&mut self, to: IpEndpoint, now: Instant) -> Option<&mut Option<IpAddr>> {
+        if matches!(self.routes, Routes::Unusable) {
+            return None;
+        }
         let to = ordinary(to)?;
-        self.read(now);
-        let Routes::Read { starts, sources, .. } = &mut self.routes else { return None };
-        sources.get_mut(starts.partition_point(|&start| start <= to.to_bits()))
-    }
-
-    fn read(&mut self, now: Instant) {
-        match &self.routes {
-            Routes::Unusable => return,
-            Routes::Read { until, .. } if now < *until => return,
-            Routes::Read { .. } => *self = Alike::default(),
-            Routes::Unread => {}
+        if now >= self.until {
+            *self = Alike { until: now + FRESH, ..Alike::default() };
         }
         self.questions += 1;
-        if self.questions > MANY {
-            self.routes = netlink::route_ranges().map_or(Routes::Unusable, |starts| Routes::Read {
-                until: now + FRESH,
-                sources: vec![None; starts.len() + 1],
-                starts,
-            });
+        if self.questions == MANY {
+            self.routes = netlink::route_ranges()
+                .map_or(Routes::Unusable, |starts| Routes::Read { sources: vec![None; starts.len() + 1], starts });
         }
+        let Routes::Read { starts, sources } = &mut self.routes else { return None };
+        sources.get_mut(starts.partition_point(|&start| start <= to.to_bits()))
     }
 }
 
@@ -84,8 +77,8 @@ mod tests {
     fn what_is_found_for_one_destination_is_that_of_all_in_its_range_as_long_as_routes_are_fresh() {
         let starts = [[10, 0, 1, 0], [10, 0, 2, 0]].map(|start| Ipv4Addr::from(start).to_bits()).to_vec();
         let until = Instant::ZERO + FRESH;
-        let mut alike =
-            Alike { questions: 0, routes: Routes::Read { until, sources: vec![None; starts.len() + 1], starts } };
+        let routes = Routes::Read { sources: vec![None; starts.len() + 1], starts };
+        let mut alike = Alike { until, questions: MANY, routes };
         let source = IpAddr::from([10, 0, 0, 1]);
         *alike.source(to([10, 0, 1, 0]), Instant::ZERO).expect("a place") = Some(source);
         let mut kept = |address, at| alike.source(to(address), at).and_then(|kept| *kept);

@@ -50,7 +50,7 @@ const FRA_PRIORITY: u16 = 6;
 /// The priorities of the rules that every host has: for the tables local, main and default.
 const USUAL_PRIORITIES: [u32; 3] = [0, 32_766, 32_767];
 /// Reading more routes than these takes longer than is saved by knowing them.
-const MOST_ROUTES: usize = 4096;
+const MOST_ROUTES: usize = 1024;
 /// Larger than any answer to a single question, and than the parts of a long one.
 const ANSWER_OCTETS: usize = 32 << 10;
 
