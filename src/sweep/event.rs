@@ -71,10 +71,13 @@ pub struct TargetSummary {
 }
 
 impl Event {
-    /// The target that this is the end of, and the conditions held against it.
+    /// The target that this is the end of, and the conditions held against it, if there are any: most sweeps have none, and the
+    /// text of an address takes longer than all else here.
     pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
-        let Event::Ended(target) = self else { return None };
-        Some((target.label(), &target.conditions))
+        match self {
+            Event::Ended(target) if !target.conditions.is_empty() => Some((target.label(), &target.conditions)),
+            _ => None,
+        }
     }
 }
 
