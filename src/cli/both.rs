@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
-use std::mem;
+use std::{fmt, mem};
 
 use crate::cli::output::Stream;
 use crate::report::Streams;
@@ -67,20 +67,31 @@ impl Both {
 /// One of the streams.
 struct To<'a>(&'a RefCell<Both>, Stream);
 
+impl To<'_> {
+    fn extend(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+        let both = &mut *self.0.borrow_mut();
+        let written = write(&mut both.octets);
+        let end = both.octets.len();
+        match both.parts.last_mut() {
+            Some((stream, known)) if *stream == self.1 => *known = end,
+            _ => both.parts.push((self.1, end)),
+        }
+        written
+    }
+}
+
 impl Write for To<'_> {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.write_all(octets).map(|()| octets.len())
     }
 
     fn write_all(&mut self, octets: &[u8]) -> io::Result<()> {
-        let both = &mut *self.0.borrow_mut();
-        both.octets.extend_from_slice(octets);
-        let end = both.octets.len();
-        match both.parts.last_mut() {
-            Some((stream, known)) if *stream == self.1 => *known = end,
-            _ => both.parts.push((self.1, end)),
-        }
-        Ok(())
+        self.extend(|all| all.write_all(octets))
+    }
+
+    /// A line of many parts at once.
+    fn write_fmt(&mut self, line: fmt::Arguments<'_>) -> io::Result<()> {
+        self.extend(|all| all.write_fmt(line))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -49,7 +49,8 @@ impl Sources {
 pub struct SynTemplate {
     octets: Vec<u8>,
     checksum: u16,
-    cookie: Cookie,
+    /// Has taken the run's cookie.
+    keyed: DefaultHasher,
 }
 
 impl SynTemplate {
@@ -59,7 +60,9 @@ impl SynTemplate {
         let mut octets = Vec::with_capacity(SYN_OCTETS);
         encode::tcp_syn((nowhere, 0), IpEndpoint::from_address(nowhere), 0, 0, &mut octets);
         let written = octets.get(CHECKSUM..CHECKSUM + 2).and_then(|field| field.try_into().ok());
-        SynTemplate { checksum: written.map_or(0, u16::from_be_bytes), octets, cookie: *cookie }
+        let mut keyed = DefaultHasher::new();
+        cookie.octets().hash(&mut keyed);
+        SynTemplate { checksum: written.map_or(0, u16::from_be_bytes), octets, keyed }
     }
 
     /// Appends the SYN with this number.
@@ -94,8 +97,8 @@ impl SynTemplate {
 
     /// What is added to a number: it differs by addresses and ports, so that no foreign segment names a probe of ours.
     fn offset(&self, port: u16, to: IpEndpoint) -> u32 {
-        let mut hasher = DefaultHasher::new();
-        (self.cookie.octets(), to.address, to.port_number(), port).hash(&mut hasher);
+        let mut hasher = self.keyed.clone();
+        (to.address, to.port_number(), port).hash(&mut hasher);
         hasher.finish() as u32
     }
 }
