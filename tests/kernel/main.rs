@@ -18,6 +18,7 @@ mod doctor;
 mod errors;
 #[cfg(feature = "exporter")]
 mod exporter;
+mod flows;
 mod hostile;
 mod injected;
 mod live;

@@ -42,7 +42,7 @@ fn is_whole_path(run: &Finished, hops: &[String]) {
 }
 
 /// Responders of each hop of a trace in JSON.
-fn responders(trace: &Value) -> Vec<Vec<String>> {
+pub fn responders(trace: &Value) -> Vec<Vec<String>> {
     let hops = trace["hops"].as_array().unwrap_or_else(|| panic!("no hops in {trace}"));
     let address = |responder: &Value| responder["address"].as_str().expect("an address").to_owned();
     hops.iter().map(|hop| hop["responders"].as_array().expect("responders").iter().map(address).collect()).collect()

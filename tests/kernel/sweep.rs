@@ -97,8 +97,24 @@ fn open_closed_silent_and_rejecting_ports_are_told_apart_in_both_families() {
     }
 }
 
+// Neighbours are waited for in each run: tests of their own run beside each other.
+
 #[test]
-fn a_neighbour_that_does_not_exist_makes_the_ports_of_a_sweep_unreachable() {
+fn a_neighbour_that_does_not_exist_makes_the_port_of_a_sweep_unreachable() {
+    missing_neighbours_are_unreachable("--tcp=443", "filtered");
+}
+
+#[test]
+fn a_neighbour_that_does_not_exist_makes_all_ports_of_a_sweep_unreachable() {
+    missing_neighbours_are_unreachable("--tcp=443,8443", "filtered");
+}
+
+#[test]
+fn a_neighbour_that_does_not_exist_makes_the_port_of_a_sweep_by_datagrams_unreachable() {
+    missing_neighbours_are_unreachable("--udp=443", "no_answer");
+}
+
+fn missing_neighbours_are_unreachable(method: &str, silence: &str) {
     let Some(lab) = Plan::chain(1).build() else { return };
     // One that is there, and beyond it a host that is silent.
     lab.target().nft("add rule inet lab input tcp dport 443 drop; add rule inet lab input udp dport 443 drop");
@@ -106,22 +122,19 @@ fn a_neighbour_that_does_not_exist_makes_the_ports_of_a_sweep_unreachable() {
     let missing = ["10.9.0.77", "10.9.0.78", "fd09::77", "fd09::78"];
     let all = [&missing[..], &there.each_ref().map(String::as_str)].concat();
     for privilege in [Privilege::Root, Privilege::Nothing] {
-        for (method, silence) in [("--tcp=443", "filtered"), ("--tcp=443,8443", "filtered"), ("--udp=443", "no_answer")]
-        {
-            for more in [&[][..], &["-W0.3"], &["-Iright"], &["-w1.5"]] {
-                let run = sweep(&lab, privilege, &[&[method, "--json", "--retry=1"], more, &all].concat());
-                for summary in run.objects("summary") {
-                    let address = summary["address"].as_str().expect("an address");
-                    let is_missing = missing.contains(&address);
-                    let expected = match (is_missing, &summary["port"]) {
-                        (true, _) => "unreachable",
-                        (false, port) if *port == 8443 => "refused",
-                        (false, _) => silence,
-                    };
-                    assert_eq!(summary["state"], expected, "{privilege:?} {method} {more:?} {summary}");
-                    assert_eq!(is_missing, summary["unreachable"] != 0, "{summary}");
-                    run.counts_agree();
-                }
+        for more in [&[][..], &["-W0.3"], &["-Iright"], &["-w1.5"]] {
+            let run = sweep(&lab, privilege, &[&[method, "--json", "--retry=1"], more, &all].concat());
+            for summary in run.objects("summary") {
+                let address = summary["address"].as_str().expect("an address");
+                let is_missing = missing.contains(&address);
+                let expected = match (is_missing, &summary["port"]) {
+                    (true, _) => "unreachable",
+                    (false, port) if *port == 8443 => "refused",
+                    (false, _) => silence,
+                };
+                assert_eq!(summary["state"], expected, "{privilege:?} {method} {more:?} {summary}");
+                assert_eq!(is_missing, summary["unreachable"] != 0, "{summary}");
+                run.counts_agree();
             }
         }
     }
