@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use super::watch::reported;
 use super::*;
 
 #[test]
@@ -12,6 +13,20 @@ fn a_target_that_limits_its_errors_still_answers_every_probe_of_its_hop() {
         let run = trace(&network, UDP, config());
         assert_eq!(responders(run.end().1), expected(Family::V4, hops, hops, &[]), "{hops} hops");
         assert!(run.beyond(hops) <= 3, "{hops} hops: {}", run.beyond(hops));
+    }
+}
+
+#[test]
+fn more_probes_than_their_numbers_count_are_distinguished() {
+    // 65 536 sequence numbers, 4096 ports. What is waited for no longer costs no time.
+    let wait = Some(Wait { max: ms(900), here: 0.0, near: 0.0 });
+    for (kind, cycles) in [(RAW, 22_000), (UDP, 1_400)] {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 3, as_is);
+        let run = reported(&network, kind, cycles, Config { wait, ..config() });
+        let report = run.end();
+        assert_eq!((report.received, report.lost), (cycles, 0), "{kind:?}");
+        assert!(report.hops.iter().all(|hop| (hop.sent, hop.received) == (cycles, cycles)), "{kind:?}");
     }
 }
 
