@@ -1,5 +1,7 @@
 //! How targets are written: addresses in a row, hosts, hosts with their ports; and what a word that is none of these means.
 
+use std::net::IpAddr;
+
 use crate::cli::args::values;
 use crate::report::escape;
 use crate::sweep::{Range, RangeError};
@@ -36,6 +38,10 @@ pub struct Ports<'a> {
 /// # Errors
 /// A sentence that helps, if it can be none.
 pub fn read<'a>(text: &'a str, ports: &Ports<'_>) -> Result<Word<'a>, String> {
+    // Long lists are mostly addresses.
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(Word::Host(text, None));
+    }
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(url(text, scheme, rest, ports));
     }
