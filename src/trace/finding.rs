@@ -370,8 +370,9 @@ fn asymmetry(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
 fn jumps(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     let fastest = |hop: &Arc<Hop>| hop.own_responses().map(|response| response.rtt).min();
     // Most paths have no rise that is large enough.
-    let rtts = || hops.iter().filter_map(fastest);
-    if rtts().min().zip(rtts().max()).is_none_or(|(least, most)| most.as_duration() < least.as_duration() + JUMP) {
+    let all = hops.iter().filter_map(fastest).map(|rtt| (rtt, rtt));
+    let ends = all.reduce(|(least, most), (rtt, _)| (least.min(rtt), most.max(rtt)));
+    if ends.is_none_or(|(least, most)| most.as_duration() < least.as_duration() + JUMP) {
         return;
     }
     let known: Vec<(&Arc<Hop>, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
@@ -406,8 +407,7 @@ fn tunnels(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     let labelled = |hop: &Arc<Hop>| {
         hop.responses().any(|response| response.extensions().iter().any(|object| matches!(object, Object::Mpls(_))))
     };
-    for tunnel in hops.chunk_by(|one, next| labelled(one) == labelled(next)).filter(|chunk| chunk.iter().all(labelled))
-    {
+    for tunnel in hops.split(|hop| !labelled(hop)) {
         if let (Some(first), Some(last)) = (tunnel.first(), tunnel.last()) {
             found.push(Finding::MplsTunnel { first: first.ttl, last: last.ttl });
         }
