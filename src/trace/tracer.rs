@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::config::Config;
 use super::ends::StopReason;
 use super::event::Event;
-use super::fleet::probes::Entry;
+use super::fleet::probes::{ByNumber, Entry};
 use super::fleet::route::Route;
 use super::fleet::work::WorkQueue;
 use super::fleet::{Arrived, BATCH, Fleet};
@@ -35,7 +35,7 @@ type Place = (LaneId, IpAddr);
 pub struct Tracer {
     pub(super) fleet: Fleet,
     /// Traces under way, by the index of their target.
-    runs: BTreeMap<usize, TraceRun>,
+    runs: ByNumber<usize, Box<TraceRun>>,
     /// Where those go.
     busy: HashSet<Place>,
     /// Until when a destination that limits its answers is left alone, after each flow that it answered.
@@ -57,7 +57,7 @@ impl Tracer {
     pub fn new(config: Config) -> Tracer {
         Tracer {
             fleet: Fleet::new(config, Event::unsent_trace),
-            runs: BTreeMap::new(),
+            runs: ByNumber::default(),
             busy: HashSet::new(),
             resting: HashMap::new(),
             flows: BTreeMap::new(),
@@ -127,7 +127,7 @@ impl Tracer {
             let Some((index, began, route)) = self.fleet.begin_next(now, may_begin) else { return };
             self.busy.insert((route.lane, route.target.address));
             let run = TraceRun::new(&self.fleet.config, began, route, self.ahead(), now.mono);
-            self.runs.insert(index, run);
+            self.runs.insert(index, Box::new(run));
             self.work.touch(index);
         }
     }
@@ -148,8 +148,11 @@ impl Tracer {
         if self.fleet.queue.is_empty() || config.flows_per_target() < 2 {
             return None;
         }
-        let begins = |run: &TraceRun| Some(run.started() + schedule::flow_spread(config, run.route.profile.protocol)?);
-        let spread = self.runs.values().filter_map(begins).max();
+        let spreads = self
+            .runs
+            .values()
+            .filter_map(|run| Some(run.started() + schedule::flow_spread(config, run.route.profile.protocol)?));
+        let spread = spreads.max();
         self.resting.values().copied().chain(spread).filter(|&at| at > now).min()
     }
 
@@ -245,7 +248,7 @@ impl Tracer {
 /// not, where the target does not limit its answers; where it does, the next begins when it can be relied on to answer.
 fn may_begin(
     fleet: &Fleet,
-    runs: &BTreeMap<usize, TraceRun>,
+    runs: &ByNumber<usize, Box<TraceRun>>,
     (busy, resting): (&HashSet<Place>, &HashMap<Place, Instant>),
     (index, route): (usize, &Route),
     now: Instant,
@@ -270,15 +273,15 @@ fn may_begin(
 /// Each flow of a target begins as much later than the one before as keeps the probes that a router gets of both apart.
 fn flow_may_begin(
     config: &Config,
-    runs: &BTreeMap<usize, TraceRun>,
+    runs: &ByNumber<usize, Box<TraceRun>>,
     (index, protocol): (usize, Protocol),
     now: Instant,
 ) -> bool {
     let flows = config.flows_per_target();
     let first = index / flows * flows;
-    let mut siblings = runs.range(first..first + flows).peekable();
+    let mut siblings = (first..first + flows).filter_map(|index| runs.get(&index)).peekable();
     let Some(spread) = schedule::flow_spread(config, protocol) else { return false };
-    siblings.peek().is_some() && siblings.all(|(_, run)| run.started() + spread <= now)
+    siblings.peek().is_some() && siblings.all(|run| run.started() + spread <= now)
 }
 
 impl Machine for Tracer {
@@ -323,11 +326,13 @@ impl Machine for Tracer {
                 self.touch_where(|_| true);
             }
             Arrived::Stop => {
-                self.runs.values_mut().for_each(TraceRun::close);
+                self.runs.values_mut().for_each(|run| run.close());
                 self.touch_where(|_| true);
             }
             Arrived::Interim => {
-                self.fleet.events.extend(self.runs.values().map(|run| Event::Interim(run.interim())));
+                let mut runs: Vec<_> = self.runs.iter().collect();
+                runs.sort_by_key(|&(&index, _)| index);
+                self.fleet.events.extend(runs.into_iter().map(|(_, run)| Event::Interim(run.interim())));
             }
             Arrived::Changed(_) => {}
         }

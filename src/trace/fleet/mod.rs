@@ -5,12 +5,12 @@ pub(super) mod probes;
 pub(super) mod route;
 pub(super) mod work;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::names::Names;
-use self::probes::{Entry, ProbeTable, SentFields};
+use self::probes::{ByNumber, Entry, ProbeTable, SentFields};
 use self::route::Route;
 use super::config::{Config, Ports};
 use super::ends::{Began, StopReason};
@@ -52,7 +52,7 @@ pub(super) struct Fleet {
     /// Subjects that have not begun, by index, in argument order.
     pub queue: VecDeque<usize>,
     /// The routes of the subjects under way.
-    pub routes: BTreeMap<usize, Route>,
+    pub routes: ByNumber<usize, Route>,
     unsent: Unsent,
     /// When probes leave, as subjects state it.
     pub pace: Pace,
@@ -101,7 +101,7 @@ impl Fleet {
             names: Names::new(config.names, config.origins.clone()),
             events: VecDeque::new(),
             queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
-            routes: BTreeMap::new(),
+            routes: ByNumber::default(),
             unsent,
             pace: Pace::Called,
             search_limit: None,
@@ -224,9 +224,9 @@ impl Fleet {
             _ => self.config.ports,
         };
         let port = matches!(method, MethodKind::Udp | MethodKind::Tcp).then(|| flow::port(own, 0));
-        let mut subject = Subject::new(id, target, method, Arc::default());
-        (subject.port, subject.flow, subject.spec) = (port, Some(number), self.spec(octets));
-        Some(subject)
+        let spec = self.spec(octets);
+        let (target, _) = self.config.of_trace(index)?;
+        Some(Subject { port, flow: Some(number), ..Subject::new(id, target, method, spec) })
     }
 
     /// The spec of probes with a payload of this size. Equal subjects share one.
@@ -398,7 +398,7 @@ impl Fleet {
         let at = (lane, from.address, from.port_number());
         let port = |route: &Route| flow::port(self.ports(route.target), 0);
         let is_target = |route: &Route| (route.lane, route.target.address, port(route)) == at;
-        self.routes.iter().find(|(_, route)| is_target(route)).map(|(&index, _)| index)
+        self.routes.iter().filter(|(_, route)| is_target(route)).map(|(&index, _)| index).min()
     }
 
     /// The target took the connection of a probe, or refused it.

@@ -1,6 +1,6 @@
 //! The probes of all traces of a run, by what an answer shows of them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
@@ -40,23 +40,35 @@ pub(in crate::trace) struct SentFields {
 #[derive(Debug, Default)]
 pub(in crate::trace) struct ProbeTable {
     last: Option<ProbeId>,
-    entries: HashMap<ProbeId, Entry, BuildHasherDefault<NumberHasher>>,
-    by_trace: BTreeMap<usize, Vec<ProbeId>>,
+    entries: ByNumber<ProbeId, Entry>,
+    by_trace: ByNumber<usize, Vec<ProbeId>>,
     flows: HashMap<LaneId, FlowPool>,
+}
+
+/// A map by numbers of our own, which is faster than a tree.
+pub(in crate::trace) type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+
+/// Another number for each, whose highest bits differ between close ones.
+pub(in crate::trace) const fn spread(number: u64) -> u64 {
+    // 2⁶⁴ divided by the golden ratio (Knuth, The Art of Computer Programming, §6.4).
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Hashes our own numbers, which follow each other, so that a multiplication spreads them well and nobody chooses ones that collide.
 #[derive(Debug, Default)]
-struct NumberHasher(u64);
+pub(in crate::trace) struct NumberHasher(u64);
 
 impl Hasher for NumberHasher {
     fn write(&mut self, octets: &[u8]) {
         octets.iter().for_each(|&octet| self.write_u64(self.0 << 8 | u64::from(octet)));
     }
 
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
     fn write_u64(&mut self, number: u64) {
-        // 2⁶⁴ divided by the golden ratio (Knuth, The Art of Computer Programming, §6.4).
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = spread(number);
     }
 
     fn finish(&self) -> u64 {

@@ -1,7 +1,5 @@
 //! Which traces are to be looked at: [`WorkQueue`].
 
-use std::collections::BTreeSet;
-
 use crate::engine::Timers;
 use crate::types::Instant;
 
@@ -10,8 +8,8 @@ use crate::types::Instant;
 pub(in crate::trace) struct WorkQueue {
     /// Something happened to these, or their time has come; each may stand here several times.
     due: Vec<usize>,
-    /// These may have a probe to send: those that began first come first.
-    ready: BTreeSet<usize>,
+    /// These may have a probe to send: those that began first come first. They are few.
+    ready: Vec<usize>,
     timers: Timers,
 }
 
@@ -30,6 +28,8 @@ impl WorkQueue {
         self.due.sort();
         self.due.dedup();
         self.ready.extend(&self.due);
+        self.ready.sort();
+        self.ready.dedup();
         due.clear();
         std::mem::swap(due, &mut self.due);
     }
@@ -41,12 +41,14 @@ impl WorkQueue {
 
     /// The first trace at or after `from` that may have a probe to send.
     pub fn next_ready(&self, from: usize) -> Option<usize> {
-        self.ready.range(from..).next().copied()
+        self.ready.get(self.ready.partition_point(|&index| index < from)).copied()
     }
 
     /// Trace `index` has no probe to send for now.
     pub fn rest(&mut self, index: usize) {
-        self.ready.remove(&index);
+        if let Ok(at) = self.ready.binary_search(&index) {
+            self.ready.remove(at);
+        }
     }
 
     /// How many traces may have probes to send, at most.
@@ -57,7 +59,7 @@ impl WorkQueue {
     /// Trace `index` is over.
     pub fn remove(&mut self, index: usize) {
         self.due.retain(|&other| other != index);
-        self.ready.remove(&index);
+        self.rest(index);
         self.timers.set(key(index), None);
     }
 

@@ -7,6 +7,7 @@ use super::distance::{self, Distance};
 use super::hop::{HopState, Slot};
 use crate::trace::ends::StopReason;
 use crate::trace::finding;
+use crate::trace::fleet::probes;
 use crate::types::Ttl;
 
 /// Where a path ends.
@@ -20,6 +21,25 @@ pub(in crate::trace) struct End {
     /// The lowest TTL of a probe whose answer ends the path. Where that is beyond `ttl`, only a quote shows the end, and a router
     /// that answers before it refutes that.
     pub asked: u8,
+}
+
+/// Addresses that were seen, a bit for each: one whose bit is not set is new. Most routers are, which this tells without a look at
+/// every hop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sightings(u64);
+
+impl Sightings {
+    /// Notes `address`. False if it is new for sure.
+    pub fn note(&mut self, address: IpAddr) -> bool {
+        let number = match address {
+            IpAddr::V4(address) => u64::from(address.to_bits()),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64 ^ address.to_bits() as u64,
+        };
+        let bit = 1 << (probes::spread(number) >> 58);
+        let seen = self.0 & bit != 0;
+        self.0 |= bit;
+        seen
+    }
 }
 
 impl Path {

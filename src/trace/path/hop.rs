@@ -69,7 +69,7 @@ pub(in crate::trace) struct Slot {
     pub ttl: u8,
     /// Our port, where the method has ports and it is known.
     pub source_port: Option<u16>,
-    pub arrival: Option<Box<Arrival>>,
+    pub arrival: Option<Arrival>,
     /// Why `arrival` ends the path, if it does.
     pub ends: Option<StopReason>,
     /// Whether `arrival` came within its wait.
@@ -97,7 +97,7 @@ impl Slot {
     }
 
     fn delay(&self) -> Option<Delay> {
-        let ((_, sent), arrival) = self.sent.zip(self.arrival.as_deref())?;
+        let ((_, sent), arrival) = self.sent.zip(self.arrival.as_ref())?;
         let (rtt, stamp) = delay::between(&sent, &arrival.stamp);
         let user = Rtt::between(sent.user.mono, arrival.stamp.user.mono);
         Some(Delay { rtt, stamp, user, local_queue: None })
@@ -105,7 +105,7 @@ impl Slot {
 
     /// Until when a send stamp of this answered probe is waited for; `None` if it is known or will not come.
     pub fn stamp_until(&self, wanted: SendStamps) -> Option<Instant> {
-        let ((_, sent), arrival) = self.sent.zip(self.arrival.as_deref())?;
+        let ((_, sent), arrival) = self.sent.zip(self.arrival.as_ref())?;
         let incomplete = delay::is_incomplete(wanted, &sent, &arrival.stamp);
         incomplete.then(|| arrival.stamp.user.mono + delay::TICK)
     }
@@ -129,7 +129,7 @@ impl Slot {
             (event.ttl, event.flow, event.source_port) = (Some(Ttl::new(self.ttl)), subject.flow, self.source_port);
             event.delay = self.delay();
             event.standing = self.standing;
-            if let Some(arrival) = self.arrival.as_deref_mut() {
+            if let Some(arrival) = self.arrival.as_mut() {
                 event.at = arrival.stamp.kernel.unwrap_or(arrival.stamp.user.wall);
                 event.responder = Some(arrival.responder);
                 (event.reply_ttl, event.reply_tos) = (arrival.reply_ttl, arrival.reply_tos);
@@ -252,7 +252,7 @@ impl HopState {
 
     /// The one router that has sent «time exceeded» so far.
     pub fn router(&self) -> Option<IpAddr> {
-        let mut arrivals = self.slots.iter().filter_map(|slot| slot.arrival.as_deref());
+        let mut arrivals = self.slots.iter().filter_map(|slot| slot.arrival.as_ref());
         let first = arrivals.next().filter(|first| first.kind == Some(ErrorKind::TimeExceeded))?;
         let same = |other: &Arrival| (other.responder, other.kind) == (first.responder, first.kind);
         arrivals.all(same).then_some(first.responder)

@@ -10,7 +10,7 @@ pub(in crate::trace) mod wait;
 
 use std::time::Duration;
 
-use self::end::End;
+use self::end::{End, Sightings};
 use self::hop::{Arrival, HopState, Slot, Waiting};
 use self::wait::DEAD_NEIGHBOUR;
 use crate::engine::delay;
@@ -32,6 +32,8 @@ pub(in crate::trace) struct Path {
     end: Option<End>,
     /// Where it ends because it goes in circles.
     circle: Option<End>,
+    /// The routers that answered.
+    routers: Sightings,
     /// When the last answer came that ends the path.
     end_at: Option<Instant>,
     /// The answers of the destination that counted for no hop, because their probes ran past its end: when each was sent, and answered.
@@ -52,6 +54,7 @@ impl Path {
             slowest: None,
             end: None,
             circle: None,
+            routers: Sightings::default(),
             end_at: None,
             past_end: Vec::new(),
         }
@@ -143,9 +146,10 @@ impl Path {
         self.open_in(self.hops(), config)
     }
 
-    /// The same with the probes that ran past the end of the path: their answers count for no hop, but may still come.
-    pub fn open_anywhere(&self, config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
-        self.open_in(&self.hops, config)
+    /// The same from the hop at index `from` on, with the probes that ran past the end of the path: their answers count for no hop,
+    /// but may still come.
+    pub fn open_from(&self, from: usize, config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
+        self.open_in(self.hops.get(from..).unwrap_or_default(), config)
     }
 
     fn open_in(&self, hops: &[HopState], config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
@@ -237,8 +241,8 @@ impl Path {
         let answered = Answered::Open(Some(wait.ends(sent.user.mono)));
         slot.standing = Standing::of(answered, delay::arrival(&sent, &arrival.stamp));
         slot.ends = end;
-        let at = arrival.stamp.user.mono;
-        slot.arrival = Some(arrival);
+        let (at, responder) = (arrival.stamp.user.mono, arrival.responder);
+        slot.arrival = Some(*arrival);
         let rtt = slot.rtt().map(|rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
         self.highest = self.highest.max(Some(ttl));
@@ -249,7 +253,8 @@ impl Path {
             Some(_) => true,
             None => {
                 self.router = self.router.max(Some(ttl));
-                self.note_circle(ttl) || self.end.is_some_and(|end| end.ttl <= ttl)
+                let seen = self.routers.note(responder);
+                (seen && self.note_circle(ttl)) || self.end.is_some_and(|end| end.ttl <= ttl)
             }
         };
         if changes {

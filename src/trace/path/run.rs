@@ -323,7 +323,8 @@ impl TraceRun {
         if self.outcome.is_some() {
             return names;
         }
-        let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
+        // What was in flight to a final hop is given up.
+        let given_up = self.path.open_from(self.final_hops, config).map(|(_, at)| at).filter(|&at| at > now).min();
         let rest = self.path.hops().get(self.final_hops..).unwrap_or_default();
         let begun = rest.iter().take_while(|hop| hop.is_begun());
         let stamps = begun.filter_map(|hop| hop.stamps_until(self.route.profile.send_stamps)).max();
@@ -336,7 +337,7 @@ impl TraceRun {
 
     /// The probes in flight that are given up by `now`.
     pub fn given_up(&self, config: &Config, now: Instant) -> impl Iterator<Item = ProbeId> {
-        self.path.open_anywhere(config).filter(move |&(_, at)| at <= now).map(|(probe, _)| probe)
+        self.path.open_from(0, config).filter(move |&(_, at)| at <= now).map(|(probe, _)| probe)
     }
 
     /// The hops that are or were to be probed.
@@ -370,7 +371,8 @@ impl TraceRun {
 
     /// Whether every hop is decided, so that nothing can change any more.
     fn is_settled(&self, config: &Config, now: Instant) -> bool {
-        self.hops_to_probe(config).iter().skip(self.final_hops).all(|hop| self.is_decided(config, hop, now))
+        // The last one is still to be probed mostly.
+        self.hops_to_probe(config).iter().skip(self.final_hops).rev().all(|hop| self.is_decided(config, hop, now))
     }
 
     fn next_is_final(&self, config: &Config, settled: bool, now: Instant) -> bool {

@@ -354,7 +354,7 @@ impl Watch {
             return false;
         }
         let (ttl, index, quoted, at) = (open.ttl, open.cycle, arrival.quoted_ttl, arrival.stamp.user.mono);
-        open.slot.arrival = Some(Box::new(arrival));
+        open.slot.arrival = Some(arrival);
         let rtt = open.slot.rtt().map_or(Duration::ZERO, |rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
         let state = match meaning {
