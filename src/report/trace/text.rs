@@ -36,7 +36,7 @@ pub struct TraceText {
     /// The newest cycle of each report under way, and the last.
     cycles: BTreeMap<SubjectId, (u64, u64)>,
     status: StatusLine,
-    /// Memory for the line of a hop.
+    /// Memory for a line.
     line: String,
 }
 
@@ -63,7 +63,9 @@ impl TraceText {
         if self.options.view != TraceView::Path {
             return Ok(());
         }
-        self.turns.write(subject.id.index(), &header(&self.options, began), streams.data)
+        self.line.clear();
+        push_header(&self.options, began, &mut self.line);
+        self.turns.write(subject.id.index(), &self.line, streams.data)
     }
 
     /// How a trace or a report is made, for `-v`.
@@ -242,19 +244,17 @@ pub(super) fn send_failure(program: &str, view: TraceView, event: &ProbeEvent, t
     }
 }
 
-/// Empty for a target without an address or a route: there is nothing to trace.
-fn header(options: &TraceTextOptions, began: &Began) -> String {
-    let Some((address, octets)) = began.subject.address.zip(packet_octets(&began.subject)) else {
-        return String::new();
-    };
+/// Writes the first line of a trace; nothing for a target without an address or a route: there is nothing to trace.
+fn push_header(options: &TraceTextOptions, began: &Began, text: &mut String) {
+    let Some((address, octets)) = began.subject.address.zip(packet_octets(&began.subject)) else { return };
     let address = WithZone(&began.subject, address);
     let (name, hops) = (escape(&began.subject.name), began.max_ttl.get());
-    let packets = match octets {
-        LARGEST_OCTETS.. if options.mtu => "searching the path MTU".to_owned(),
-        _ if options.mtu => format!("searching the path MTU up to {octets} bytes"),
-        _ => format!("{octets} byte packets"),
+    let _ = write!(text, "traceroute to {name} ({address}), {hops} hops max, ");
+    let _ = match octets {
+        LARGEST_OCTETS.. if options.mtu => writeln!(text, "searching the path MTU"),
+        _ if options.mtu => writeln!(text, "searching the path MTU up to {octets} bytes"),
+        _ => writeln!(text, "{octets} byte packets"),
     };
-    format!("traceroute to {name} ({address}), {hops} hops max, {packets}\n")
 }
 
 /// The path MTU, and where it is reached first; empty where it is not known. Indented, so that parsers of hops skip it.
