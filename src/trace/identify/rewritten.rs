@@ -24,39 +24,35 @@ pub(in crate::trace) fn fields(
     let number = |number| FieldValue::Number(u32::from(number));
     let dscp = |tos: Tos| number(tos.dscp().get().into());
     let ecn = |tos: Tos| number((tos.get() & ECN).into());
-    let anywhere = [
-        (Field::Dscp, Some(dscp(profile.header.tos)), quoted.quoted_tos.map(dscp)),
-        (Field::Ecn, Some(ecn(profile.header.tos)), quoted.quoted_tos.map(ecn)),
-        (Field::Source, sent.source.map(address), quoted.source.map(address)),
-        (Field::Destination, Some(address(entry.destination)), quoted.destination.map(address)),
-        (Field::Checksum, sent.checksum.map(number), quoted.checksum.map(number)),
-        (Field::Identification, sent.identification.map(number), quoted.identification.map(number)),
-    ];
-    let in_transport = match quoted.transport {
+    let mut differing = Vec::new();
+    let mut compare = |field, sent: Option<FieldValue>, quoted: Option<FieldValue>| {
+        if let Some((sent, quoted)) = sent.zip(quoted).filter(|(sent, quoted)| sent != quoted) {
+            differing.push(Rewritten { field, sent, quoted });
+        }
+    };
+    compare(Field::Dscp, Some(dscp(profile.header.tos)), quoted.quoted_tos.map(dscp));
+    compare(Field::Ecn, Some(ecn(profile.header.tos)), quoted.quoted_tos.map(ecn));
+    compare(Field::Source, sent.source.map(address), quoted.source.map(address));
+    compare(Field::Destination, Some(address(entry.destination)), quoted.destination.map(address));
+    compare(Field::Checksum, sent.checksum.map(number), quoted.checksum.map(number));
+    compare(Field::Identification, sent.identification.map(number), quoted.identification.map(number));
+    match quoted.transport {
         QuotedTransport::Echo { ident, sequence, .. } => {
             let ours = Some(profile.ident.ident.get()).filter(|_| profile.ident.owner == Owner::Ours);
-            [
-                Some((Field::Ident, ours.map(number), Some(number(ident.get())))),
-                Some((Field::Sequence, Some(number(probe.sequence().get())), Some(number(sequence.get())))),
-                None,
-            ]
+            compare(Field::Ident, ours.map(number), Some(number(ident.get())));
+            compare(Field::Sequence, Some(number(probe.sequence().get())), Some(number(sequence.get())));
         }
-        QuotedTransport::Udp { source_port, destination_port, .. } => [
-            Some((Field::SourcePort, sent.source_port.map(number), source_port.map(number))),
-            Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
-            None,
-        ],
-        QuotedTransport::Tcp { source_port, destination_port, sequence, .. } => [
-            Some((Field::SourcePort, sent.source_port.map(number), Some(number(source_port)))),
-            Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
-            Some((Field::Sequence, sent.tcp_sequence.map(FieldValue::Number), Some(FieldValue::Number(sequence)))),
-        ],
-        QuotedTransport::Other | QuotedTransport::Unknown => [None; 3],
-    };
-    let differing =
-        anywhere.into_iter().chain(in_transport.into_iter().flatten()).filter_map(|(field, sent, quoted)| {
-            let (sent, quoted) = (sent?, quoted?);
-            (sent != quoted).then_some(Rewritten { field, sent, quoted })
-        });
-    differing.collect()
+        QuotedTransport::Udp { source_port, destination_port, .. } => {
+            compare(Field::SourcePort, sent.source_port.map(number), source_port.map(number));
+            compare(Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)));
+        }
+        QuotedTransport::Tcp { source_port, destination_port, sequence, .. } => {
+            compare(Field::SourcePort, sent.source_port.map(number), Some(number(source_port)));
+            compare(Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)));
+            let sequence = FieldValue::Number(sequence);
+            compare(Field::Sequence, sent.tcp_sequence.map(FieldValue::Number), Some(sequence));
+        }
+        QuotedTransport::Other | QuotedTransport::Unknown => {}
+    }
+    differing
 }

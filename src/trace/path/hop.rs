@@ -113,6 +113,9 @@ impl Slot {
     /// Its probe left, or is about to. Delay and result follow the newest stamp.
     pub fn set_sent(&mut self, probe: ProbeId, stamp: Stamp) {
         self.sent = Some((probe, stamp));
+        if self.event.is_none() {
+            return;
+        }
         let (sent, delay) = (stamp.user.wall, self.delay());
         if let Some(event) = &mut self.event {
             let event = Arc::make_mut(event);

@@ -268,7 +268,9 @@ impl Path {
         self.end = self.find_end();
         let Some(end) = self.end else { return };
         let mut lent = 0;
-        for hop in self.hops.iter_mut().rev() {
+        // Most hops of a run are never probed.
+        let begun = self.hops.iter().take_while(|hop| hop.is_begun()).count();
+        for hop in self.hops.iter_mut().take(begun).rev() {
             hop.lent = if hop.ttl == end.ttl { lent } else { 0 };
             let same = hop.slots.iter().filter(|slot| slot.ends == Some(end.reason)).count();
             lent = u16::try_from(same).unwrap_or(u16::MAX).saturating_add(lent);

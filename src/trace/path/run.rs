@@ -33,6 +33,9 @@ pub(in crate::trace) const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
 /// Routers whose answers quote too little that are remembered.
 const MAX_UNMATCHED: usize = 64;
 
+/// Room for the hops of most paths.
+const USUAL_HOPS: usize = 16;
+
 /// The least time between probes that are sent one by one.
 const SLOW_AT_LEAST: Duration = Duration::from_millis(100);
 
@@ -94,7 +97,7 @@ impl TraceRun {
             final_hops: 0,
             reported_hops: 0,
             waiting: VecDeque::new(),
-            reported: Vec::new(),
+            reported: Vec::with_capacity(USUAL_HOPS),
             outcome: None,
             unmatched: Vec::new(),
             probes: 0,
@@ -332,7 +335,7 @@ impl TraceRun {
         let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
         let undone = rounds::apply(&self.route.profile).then(|| self.path.undone_at()).flatten().filter(|&at| at > now);
-        [names, again, undone, given_up, held, stamps].into_iter().flatten().min()
+        earliest([names, again, undone, given_up, held, stamps])
     }
 
     /// The probes in flight that are given up by `now`.
@@ -371,8 +374,10 @@ impl TraceRun {
 
     /// Whether every hop is decided, so that nothing can change any more.
     fn is_settled(&self, config: &Config, now: Instant) -> bool {
-        // The last one is still to be probed mostly.
-        self.hops_to_probe(config).iter().skip(self.final_hops).rev().all(|hop| self.is_decided(config, hop, now))
+        let mut rest = self.hops_to_probe(config).iter().skip(self.final_hops);
+        // What is still to be sent needs no look at the others.
+        let sent = self.closing || rest.clone().all(|hop| hop.first_unsent().is_none());
+        sent && rest.all(|hop| self.is_decided(config, hop, now))
     }
 
     fn next_is_final(&self, config: &Config, settled: bool, now: Instant) -> bool {
@@ -444,4 +449,15 @@ impl TraceRun {
             out.push_back(Event::Hop(Arc::clone(&self.began.subject), hop));
         }
     }
+}
+
+/// The first of these times, of those that there are.
+fn earliest<const N: usize>(times: [Option<Instant>; N]) -> Option<Instant> {
+    let mut earliest = None;
+    for time in times {
+        if time.is_some() && (earliest.is_none() || time < earliest) {
+            earliest = time;
+        }
+    }
+    earliest
 }
