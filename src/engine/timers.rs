@@ -1,5 +1,7 @@
 //! One deadline per key, and the earliest of all: [`Timers`].
 
+use std::num::NonZeroU32;
+
 use crate::types::Instant;
 
 /// At most one deadline for each of the keys 0, 1, 2 …; every change costs O(log n) and no memory once a key is known, the
@@ -8,8 +10,8 @@ use crate::types::Instant;
 pub struct Timers {
     /// A binary heap: no entry is earlier than the one at half its index.
     queue: Vec<(Instant, u32)>,
-    /// Where in the queue each key is.
-    places: Vec<Option<u32>>,
+    /// Where in the queue each key is, counted from 1.
+    places: Vec<Option<NonZeroU32>>,
 }
 
 impl Timers {
@@ -19,22 +21,22 @@ impl Timers {
         if self.places.len() <= known {
             self.places.resize(known + 1, None);
         }
-        let place = self.places.get(known).copied().flatten();
+        let place = self.places.get(known).copied().flatten().map(|place| place.get() as usize - 1);
         match (place, deadline) {
             (None, None) => {}
             (None, Some(deadline)) => {
                 self.queue.push((deadline, key));
                 self.rise(self.queue.len() - 1);
             }
-            (Some(place), Some(deadline)) => self.replace(place as usize, (deadline, key)),
+            (Some(place), Some(deadline)) => self.replace(place, (deadline, key)),
             (Some(place), None) => {
                 if let Some(gone) = self.places.get_mut(known) {
                     *gone = None;
                 }
                 if let Some(last) = self.queue.pop()
-                    && (place as usize) < self.queue.len()
+                    && place < self.queue.len()
                 {
-                    self.replace(place as usize, last);
+                    self.replace(place, last);
                 }
             }
         }
@@ -85,7 +87,7 @@ impl Timers {
             && let Some(noted) = self.places.get_mut(key as usize)
         {
             // Keys are u32, so that there are no more places than that.
-            *noted = Some(place as u32);
+            *noted = NonZeroU32::new(place as u32 + 1);
         }
     }
 }

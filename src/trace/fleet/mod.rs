@@ -50,7 +50,7 @@ pub(super) struct Fleet {
     pub names: Names,
     pub events: VecDeque<Event>,
     /// Subjects that have not begun, by index, in argument order.
-    pub queue: VecDeque<usize>,
+    pub queue: VecDeque<SubjectId>,
     /// The routes of the subjects under way.
     pub routes: ByNumber<usize, Route>,
     unsent: Unsent,
@@ -100,7 +100,9 @@ impl Fleet {
             probes: ProbeTable::default(),
             names: Names::new(config.names, config.origins.clone()),
             events: VecDeque::new(),
-            queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
+            queue: (0..id(config.targets.len().saturating_mul(config.flows_per_target())).get())
+                .map(SubjectId::new)
+                .collect(),
             routes: ByNumber::default(),
             unsent,
             pace: Pace::Called,
@@ -141,9 +143,9 @@ impl Fleet {
     ) -> Option<(usize, Began, Route)> {
         loop {
             let route = |index| Route::of_trace(&self.config, index);
-            let ready = |&index: &usize| route(index).is_none_or(|route| may_begin(self, index, &route));
+            let ready = |id: &SubjectId| route(id.index()).is_none_or(|route| may_begin(self, id.index(), &route));
             let at = self.queue.iter().position(ready)?;
-            let index = self.queue.remove(at)?;
+            let index = self.queue.remove(at)?.index();
             let Some(route) = Route::of_trace(&self.config, index) else {
                 self.end_unsent(index, StopReason::SendFailed, now);
                 continue;
@@ -156,7 +158,7 @@ impl Fleet {
 
     /// Begins a subject that is none of the run's, under a number that is free; `None` if it cannot be probed.
     pub fn begin_another(&mut self, target: Target, now: Now) -> Option<(usize, Began, Route)> {
-        let taken = |index: &usize| self.routes.contains_key(index) || self.queue.contains(index);
+        let taken = |index: &usize| self.routes.contains_key(index) || self.queue.contains(&id(*index));
         let index = (0..self.config.targets.len()).find(|index| !taken(index)).unwrap_or(self.config.targets.len());
         match self.config.targets.get_mut(index) {
             Some(place) => *place = target,
@@ -217,7 +219,6 @@ impl Fleet {
             let (whole, stated) = self.sizes(profile);
             stated - (whole - self.signature.payload_octets(profile))
         });
-        let id = SubjectId::new(u32::try_from(index).unwrap_or(u32::MAX));
         let number = self.config.flow.saturating_add(offset);
         let own = match target.destination {
             Destination::Reachable { endpoint, .. } => self.ports(endpoint),
@@ -226,7 +227,7 @@ impl Fleet {
         let port = matches!(method, MethodKind::Udp | MethodKind::Tcp).then(|| flow::port(own, 0));
         let spec = self.spec(octets);
         let (target, _) = self.config.of_trace(index)?;
-        Some(Subject { port, flow: Some(number), ..Subject::new(id, target, method, spec) })
+        Some(Subject { port, flow: Some(number), ..Subject::new(id(index), target, method, spec) })
     }
 
     /// The spec of probes with a payload of this size. Equal subjects share one.
@@ -439,9 +440,14 @@ impl Fleet {
 
     /// Ends the subjects that will not begin any more.
     fn drop_queue(&mut self, now: Now) {
-        for index in std::mem::take(&mut self.queue) {
+        for index in std::mem::take(&mut self.queue).into_iter().map(SubjectId::index) {
             let possible = Route::of_trace(&self.config, index).is_some();
             self.end_unsent(index, if possible { StopReason::Interrupted } else { StopReason::SendFailed }, now);
         }
     }
+}
+
+/// A run has fewer subjects than a u32 can count: each target is a line of text in memory.
+fn id(index: usize) -> SubjectId {
+    SubjectId::new(u32::try_from(index).unwrap_or(u32::MAX))
 }

@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use crate::channel::LaneId;
 use crate::types::{ProbeId, Sequence};
 
+/// Room for the probes of most traces among many.
+const USUAL_PROBES: usize = 16;
+
 /// What is on record about one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::trace) struct Entry {
@@ -105,7 +108,7 @@ impl ProbeTable {
     pub fn record(&mut self, probe: ProbeId, entry: Entry) {
         self.last = Some(probe);
         self.entries.insert(probe, entry);
-        self.by_trace.entry(entry.trace).or_default().push(probe);
+        self.by_trace.entry(entry.trace).or_insert_with(|| Vec::with_capacity(USUAL_PROBES)).push(probe);
         if let Some(flows) = self.flows.get_mut(&entry.lane) {
             flows.free.retain(|&flow| flow != entry.flow);
             flows.doubtful.retain(|&flow| flow != entry.flow);
