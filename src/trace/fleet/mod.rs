@@ -27,8 +27,9 @@ use crate::engine::pace::Cap;
 use crate::engine::{Destination, Target, delay};
 use crate::types::{Family, Instant, IpEndpoint, Mtu, Now, ProbeId, Stamp};
 
-/// Probes that leave per turn before answers are read: a receive buffer holds a few hundred.
-pub(super) const BATCH: usize = 64;
+/// Probes that leave per turn before answers are read: a receive buffer holds a few hundred, and what belongs to so many traces is still
+/// in the caches when their answers are.
+pub(super) const BATCH: usize = 32;
 
 /// The largest packet there can be without a jumbo payload (RFC 791 §3.1, RFC 8200 §3).
 pub(super) const fn largest(family: Family) -> usize {
