@@ -1,14 +1,11 @@
 //! Sources of IPv4 destinations that are routed alike: [`Alike`].
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
-use super::netlink;
+use super::netlink::{self, FRESH};
 use crate::types::{Instant, IpEndpoint};
 
-/// For how long what was read is taken for true.
-const FRESH: Duration = Duration::from_millis(10);
-/// After so many questions within that time it pays to read all routes.
+/// After so many questions within [`FRESH`] it pays to read all routes.
 const MANY: u32 = 32;
 
 /// The sources of packets to destinations that no route and no rule tells apart, found once for all of them. Over IPv6 there is

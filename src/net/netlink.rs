@@ -1,5 +1,6 @@
 //! Questions to the kernel over rtnetlink(7): the route that an address matches, with all of its next hops, which destinations are
-//! routed alike, how many rules choose between tables, and whether a neighbour has an address on the link. Nothing is sent to anybody but the kernel.
+//! routed alike, how many rules choose between tables, and whether a neighbour has an address on the link. Nothing is sent to
+//! anybody but the kernel.
 
 use std::io;
 use std::net::IpAddr;
@@ -42,8 +43,8 @@ const RTA_NH_ID: u16 = 30;
 const NUD_INCOMPLETE: u16 = 0x01;
 const NUD_FAILED: u16 = 0x20;
 const NDA_DST: u16 = 1;
-/// For how long what the table of neighbours says is taken for true.
-const FRESH: Duration = Duration::from_millis(10);
+/// For how long what tables of routes and neighbours say is taken for true.
+pub const FRESH: Duration = Duration::from_millis(10);
 /// `struct rtmsg`, and of the same size `struct fib_rule_hdr` (<linux/fib_rules.h>) and `struct ndmsg` (<linux/neighbour.h>).
 const BODY_OCTETS: usize = 12;
 const FRA_PRIORITY: u16 = 6;
