@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
-use super::words::number::general;
+use super::words::number::General;
 use super::{Sink, Streams, escape};
 use crate::engine::condition::{Argument, Condition, Judged, Kind};
 
@@ -63,7 +63,7 @@ impl fmt::Display for Failure<'_> {
             (_, _, None) => write!(f, "{} is not known", key.name),
             (kind, argument, Some(value)) => {
                 let relation = if kind == Kind::Max { "above" } else { "below" };
-                write!(f, "{} is {}{}", key.name, general(*value), Unit(argument))?;
+                write!(f, "{} is {}{}", key.name, General(*value), Unit(argument))?;
                 if let Some(codec) = codec {
                     write!(f, " (estimate, {})", codec.name())?;
                 }

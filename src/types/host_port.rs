@@ -1,6 +1,6 @@
 //! A host and its port as one word: [`HostPort`].
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// `HOST`, `HOST:PORT`, or `[HOST]:PORT` where the host is an address with colons of its own.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,12 @@ impl fmt::Display for HostPort<'_> {
         match *self {
             HostPort(host, None) => f.write_str(host),
             HostPort(host, Some(port)) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            HostPort(host, Some(port)) => write!(f, "{host}:{port}"),
+            HostPort(host, Some(port)) => {
+                // By itself, because sweeps of ports write little else.
+                f.write_str(host)?;
+                f.write_char(':')?;
+                port.fmt(f)
+            }
         }
     }
 }

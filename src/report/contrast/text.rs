@@ -7,7 +7,7 @@ use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Event, Row, Vari
 use crate::report::contrast::sentence::{notes, sentence};
 use crate::report::contrast::{Label, privilege, reason};
 use crate::report::ping::{interim, short_label};
-use crate::report::words::number::{Millis, general};
+use crate::report::words::number::{General, Millis};
 use crate::report::{PingText, PingTextOptions, Sink, Streams, escape};
 
 /// Answerers shown in a row; JSON has all of them.
@@ -115,7 +115,7 @@ fn cells(row: &Row, is_reference: bool) -> Vec<String> {
         return words.into_iter().chain([format!("did not run: {reason}")]).collect();
     }
     let counts = &row.counts;
-    let loss = counts.loss_pct().map_or_else(absent, |loss| format!("{}%", general(f64::from(loss as f32))));
+    let loss = counts.loss_pct().map_or_else(absent, |loss| format!("{}%", General(f64::from(loss as f32))));
     let time = |nanos: Option<u64>| nanos.map_or_else(absent, |nanos| Millis(nanos).to_string());
     let rtt = row.rtt.as_ref();
     let difference = match row.difference {

@@ -1,11 +1,11 @@
 //! A sweep as text: one line per target, as each ends.
 
-use std::fmt;
-use std::io::{self, Write};
+use std::fmt::{self, Write};
+use std::io;
 
 use crate::engine::outcome::{MethodKind, State};
 use crate::report::words::address::PlainAddress;
-use crate::report::words::number::{PingTime, general};
+use crate::report::words::number::{General, PingTime, push_count};
 use crate::report::{Sink, Streams, escape};
 use crate::sweep::{Event, TargetSummary};
 use crate::types::{HostPort, Rtt};
@@ -48,80 +48,97 @@ impl SweepShow {
 /// Writes the outcomes of a sweep as lines of text.
 pub struct SweepText {
     style: SweepStyle,
+    /// The line of a target as it is made, before the streams take it at once.
+    line: String,
 }
 
 impl SweepText {
     /// A writer that has written nothing yet.
     pub const fn new(style: SweepStyle) -> Self {
-        SweepText { style }
+        SweepText { style, line: String::new() }
     }
 }
 
 impl Sink<Event> for SweepText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        match event {
-            Event::Ended(target) if self.style.show.shows(target) => match self.style.show {
-                SweepShow::Alive | SweepShow::Unreachable => {
-                    writeln!(streams.data, "{}", Address(target, self.style.has_several_ports))
-                }
-                SweepShow::Vectors => vector(target, streams.data),
-                SweepShow::Summaries => summary(target, streams.data),
-            },
-            _ => Ok(()),
+        let Event::Ended(target) = event else { return Ok(()) };
+        if !self.style.show.shows(target) {
+            return Ok(());
         }
+        self.line.clear();
+        let line = &mut self.line;
+        match self.style.show {
+            SweepShow::Alive | SweepShow::Unreachable => push_address(target, self.style.has_several_ports, line),
+            SweepShow::Vectors => vector(target, line),
+            SweepShow::Summaries => summary(target, line),
+        }
+        line.push('\n');
+        streams.data.write_all(line.as_bytes())
     }
 }
 
 /// The address, or the target as typed where that alone is not enough; with its port, if that is wanted and there is one.
-struct Address<'a>(&'a TargetSummary, bool);
-
-impl fmt::Display for Address<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Address(target, with_port) = self;
-        let port = target.port().filter(|_| *with_port);
-        match (target.endpoint, &target.zone, port) {
-            (Some(endpoint), None, None) => PlainAddress(endpoint.address).fmt(f),
-            (Some(endpoint), None, port) => HostPort(&PlainAddress(endpoint.address).to_string(), port).fmt(f),
-            (Some(_), Some(_), port) => HostPort(&escape(&target.address()), port).fmt(f),
-            (None, ..) => f.write_str(&escape(target.name.as_deref().unwrap_or_default())),
-        }
+fn push_address(target: &TargetSummary, with_port: bool, line: &mut String) {
+    let port = target.port().filter(|_| with_port);
+    match (target.endpoint, &target.zone) {
+        (Some(endpoint), None) => push_host(PlainAddress(endpoint.address).text().as_str(), port, line),
+        (Some(_), Some(_)) => push_host(&escape(&target.address()), port, line),
+        (None, _) => line.push_str(&escape(target.name.as_deref().unwrap_or_default())),
     }
+}
+
+fn push_host(host: &str, port: Option<u16>, line: &mut String) {
+    if port.is_none() {
+        return line.push_str(host);
+    }
+    push(format_args!("{}", HostPort(host, port)), line);
+}
+
+/// Appends what is formatted; a string takes everything.
+fn push(text: fmt::Arguments<'_>, line: &mut String) {
+    let _ = line.write_fmt(text);
 }
 
 /// The name as typed and its address, or whichever there is.
-struct Head<'a>(&'a TargetSummary);
-
-impl fmt::Display for Head<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An address with its zone is shown once.
-        let name = self.0.name.as_deref().filter(|name| !name.contains('%') && self.0.endpoint.is_some());
-        match name {
-            Some(name) => write!(f, "{} ({})", escape(name), Address(self.0, true)),
-            None => Address(self.0, true).fmt(f),
-        }
-    }
+fn push_head(target: &TargetSummary, line: &mut String) {
+    // An address with its zone is shown once.
+    let name = target.name.as_deref().filter(|name| !name.contains('%') && target.endpoint.is_some());
+    let Some(name) = name else { return push_address(target, true, line) };
+    line.push_str(&escape(name));
+    line.push_str(" (");
+    push_address(target, true, line);
+    line.push(')');
 }
 
 /// As fping's summary, with rare outcomes after it.
-fn summary(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{} : ", Head(target))?;
+fn summary(target: &TargetSummary, line: &mut String) {
+    push_head(target, line);
+    line.push_str(" : ");
     match (target.state, target.error) {
-        (Some(State::Unresolved), _) => return writeln!(out, "no address"),
-        (Some(State::Unknown), Some(error)) => return writeln!(out, "not sent: {error}"),
-        (Some(State::Unknown), None) => return writeln!(out, "not sent"),
-        (Some(state), _) => write!(out, "{}, ", state.name())?,
+        (Some(State::Unresolved), _) => return line.push_str("no address"),
+        (Some(State::Unknown), Some(error)) => return push(format_args!("not sent: {error}"), line),
+        (Some(State::Unknown), None) => return line.push_str("not sent"),
+        (Some(state), _) => {
+            line.push_str(state.name());
+            line.push_str(", ");
+        }
         (None, _) => {}
     }
     let counts = &target.counts;
-    write!(out, "xmt/rcv/%loss = {}/{}/", counts.decided(), counts.received)?;
+    line.push_str("xmt/rcv/%loss = ");
+    push_count(line, counts.decided());
+    line.push('/');
+    push_count(line, counts.received);
+    line.push('/');
     match counts.loss_pct() {
-        Some(loss) => write!(out, "{}%", general(loss))?,
-        None => write!(out, "-")?,
+        Some(0.0) => line.push_str("0%"),
+        Some(loss) => push(format_args!("{}%", General(loss)), line),
+        None => line.push('-'),
     }
     if let Some(mean) = target.rtt.mean() {
         let time = |nanos| PingTime(Rtt::from_nanos(nanos));
-        let (min, max) = (target.rtt.min(), target.rtt.max());
-        write!(out, ", min/avg/max = {}/{}/{}", time(min), time(mean.round() as u64), time(max))?;
+        let (min, mean, max) = (time(target.rtt.min()), time(mean.round() as u64), time(target.rtt.max()));
+        push(format_args!(", min/avg/max = {min}/{mean}/{max}"), line);
     }
     let also = [
         (counts.refused, "refused"),
@@ -137,22 +154,24 @@ fn summary(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
         (counts.pending, "pending"),
     ];
     for (count, what) in also.into_iter().filter(|&(count, _)| count > 0) {
-        write!(out, ", +{count} {what}")?;
+        line.push_str(", +");
+        push_count(line, count);
+        line.push(' ');
+        line.push_str(what);
     }
-    out.write_all(b"\n")
 }
 
 /// As fping's vectors: the delay of each probe, or a hyphen.
-fn vector(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{} :", Head(target))?;
+fn vector(target: &TargetSummary, line: &mut String) {
+    push_head(target, line);
+    line.push_str(" :");
     if target.delays.is_empty() {
-        write!(out, " -")?;
+        line.push_str(" -");
     }
     for delay in &target.delays {
         match delay {
-            Some(rtt) => write!(out, " {}", PingTime(*rtt))?,
-            None => out.write_all(b" -")?,
+            Some(rtt) => push(format_args!(" {}", PingTime(*rtt)), line),
+            None => line.push_str(" -"),
         }
     }
-    out.write_all(b"\n")
 }

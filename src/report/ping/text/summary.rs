@@ -8,7 +8,7 @@ use crate::metrics::RttStats;
 use crate::ping::{Interim, ReflectionStats, Summary};
 use crate::report::ping::entries::Signed;
 use crate::report::ping::text::PingTextOptions;
-use crate::report::words::number::{Millis, general};
+use crate::report::words::number::{General, Millis};
 use crate::report::words::reason::Reason;
 use crate::report::words::zone::Zone;
 use crate::report::{Streams, escape};
@@ -50,7 +50,7 @@ fn block(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
     }
     if let Some(loss) = counts.loss_pct() {
         // ping's percentage is a float: that decides how it rounds.
-        write!(data, ", {}% packet loss", general(f64::from(loss as f32)))?;
+        write!(data, ", {}% packet loss", General(f64::from(loss as f32)))?;
     }
     // Parsers look for the time even where ping, with nothing transmitted, leaves it out.
     write!(data, ", time {}ms", summary.duration.saturating_add(500_000) / 1_000_000)?;
