@@ -42,7 +42,9 @@ impl Alike {
         }
         let to = ordinary(to)?;
         if now >= self.until {
-            *self = Alike { until: now + FRESH, ..Alike::default() };
+            // Where there were as many a moment ago, there will be now.
+            let questions = if self.questions < MANY { 0 } else { MANY - 1 };
+            *self = Alike { until: now + FRESH, questions, routes: Routes::Unread };
         }
         self.questions += 1;
         if self.questions == MANY {

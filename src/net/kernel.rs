@@ -285,7 +285,7 @@ impl Channel for KernelChannel {
         let mut complete = match self.polled.take() {
             Some(at) => at,
             None => {
-                let at = clock::now().mono;
+                let at = clock::mono();
                 self.poller.poll(&mut self.ready)?;
                 self.ready.extend(self.busy.iter().map(|&source| Ready { source, flags: READ }));
                 at
@@ -328,9 +328,9 @@ impl Channel for KernelChannel {
         let mut deadline = self.listeners.wake(deadline);
         // Orders wait for room, and what should have left by a deadline that has passed is among them.
         if self.blocked.is_some() {
-            deadline = deadline.map(|at| at.max(clock::now().mono + ROOM));
+            deadline = deadline.map(|at| at.max(clock::mono() + ROOM));
         }
-        let passed = || deadline.is_some_and(|at| at <= clock::now().mono);
+        let passed = || deadline.is_some_and(|at| at <= clock::mono());
         // Without a need to wait, busy sockets are not watched again.
         if !self.outcomes.is_empty() || !self.ready.is_empty() || passed() {
             return Ok(());

@@ -48,7 +48,7 @@ impl Sources {
 
     fn of(&mut self, to: IpEndpoint) -> Result<IpAddr, OsError> {
         let Sources { plan, socket, alike } = self;
-        let kept = alike.source(to, clock::now().mono);
+        let kept = alike.source(to, clock::mono());
         if let Some(Some(source)) = kept {
             return Ok(*source);
         }

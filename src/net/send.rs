@@ -272,7 +272,7 @@ impl LaneSocket {
     fn note(&mut self, tokens: impl Iterator<Item = Token>, left: usize, began: Now, outcomes: &mut VecDeque<Inbound>) {
         // With kernel stamps, the time before the call is the one that they are checked against.
         let gap = match self.departures.stamps() {
-            SendStamps::None if left > 1 => self.gap.of_call(clock::now().mono.since(began.mono), left),
+            SendStamps::None if left > 1 => self.gap.of_call(clock::mono().since(began.mono), left),
             _ => Duration::ZERO,
         };
         for (ahead, token) in (0..).zip(tokens) {

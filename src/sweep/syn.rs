@@ -98,7 +98,15 @@ impl SynTemplate {
     /// What is added to a number: it differs by addresses and ports, so that no foreign segment names a probe of ours.
     fn offset(&self, port: u16, to: IpEndpoint) -> u32 {
         let mut hasher = self.keyed.clone();
-        (to.address, to.port_number(), port).hash(&mut hasher);
+        // As whole numbers, of which the hasher takes one at a time.
+        let ports = u64::from(to.port_number()) << 16 | u64::from(port);
+        match to.address {
+            IpAddr::V4(address) => hasher.write_u64(u64::from(address.to_bits()) << 32 | ports),
+            IpAddr::V6(address) => {
+                hasher.write_u128(address.to_bits());
+                hasher.write_u64(ports);
+            }
+        }
         hasher.finish() as u32
     }
 }
