@@ -1,6 +1,7 @@
 """What one run of a command costs, and what a capture says of it."""
 
 import fcntl
+import json
 import math
 import os
 import pty
@@ -169,6 +170,11 @@ def printed_rtts(text):
     """The RTTs that ping, rping or fping printed, by sequence number, in nanoseconds."""
     lines = re.findall(r"icmp_seq=(\d+) .*time=([\d.]+) ms|\[(\d+)\], .* ([\d.]+) ms", text)
     return {int(a or c): float(b or d) * 1e6 for a, b, c, d in lines}
+
+
+def replies_of(text):
+    """The objects of type `reply` in JSON lines."""
+    return [line for line in map(json.loads, text.splitlines()) if line["type"] == "reply"]
 
 
 def quantile(values, part):

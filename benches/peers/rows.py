@@ -7,7 +7,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 
 import lab
-from measure import alternate, capturing, median, peak_memory, printed_rtts, quantile, run, run_on_terminal, syscalls
+from measure import alternate, capturing, median, peak_memory, printed_rtts, quantile, replies_of, run
+from measure import run_on_terminal, syscalls
 
 GROUPS = {}
 
@@ -150,6 +151,24 @@ def rtt(bench):
                 what = f"RTT error against the capture, {name}, {state}"
                 yield compare(what, peer, "us", of["rping"], of[peer], most=most)
         yield compare(f"RTT on the wire, median, {state}", "ping", "us", wire["rping"], wire["ping"])
+    yield from rest_of_error(bench, count)
+
+
+def rest_of_error(bench, count):
+    """Where the error is that is left: between the kernel's stamps of one request as it enters the queueing discipline and as it
+    goes to the driver, because captures are made in between; the stamp of the reply is the capture's."""
+    with capturing(lab.LINK) as found:
+        replies = replies_of(run([bench.rping, "--json", "-i", "0.01", "-c", str(count), lab.TARGET]).output)
+    errors = [(reply["rtt_ms"] * 1e6 - wire, reply["local_queue_ms"] * 1e6)
+              for reply in replies if (wire := found[0].rtt(reply["sequence"])) is not None]
+    if len(errors) < count * 0.9:
+        raise RuntimeError(f"{len(errors)} of {count} RTTs to compare")
+    # Either is rounded to a nanosecond.
+    within = sum(-2 <= error <= queue + 2 for error, queue in errors) / len(errors)
+    what = "RTT less the capture's: median, before rounding"
+    yield compare(what, "-", "us", quantile([error / 1e3 for error, _ in errors], 0.5), None)
+    yield limit("RTTs whose error is not within the kernel's two stamps", "%", (1 - within) * 100, 1)
+
 
 
 @group
