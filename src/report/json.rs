@@ -30,7 +30,7 @@ pub(super) fn line(
 ) -> io::Result<()> {
     // Written to the stream as a whole: a line is made of hundreds of pieces.
     let mut octets = Vec::with_capacity(USUAL_OCTETS);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut octets, Printable);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut octets, Printable::default());
     let mut object = serializer.serialize_map(None)?;
     object.serialize_entry("type", kind)?;
     add(&mut object)?;
@@ -74,11 +74,25 @@ pub(super) fn millis(nanos: u64) -> f64 {
 }
 
 /// serde_json's compact form, with control and invisible characters as `\uXXXX`.
-pub(super) struct Printable;
+#[derive(Default)]
+pub(super) struct Printable {
+    /// Whether a key is being written: keys are words of this program, and two thirds of all text.
+    in_key: bool,
+}
 
 impl Formatter for Printable {
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.in_key = true;
+        if first { Ok(()) } else { writer.write_all(b",") }
+    }
+
+    fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.in_key = false;
+        Ok(())
+    }
+
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        if self.in_key || fragment.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut plain_from = 0;
