@@ -19,8 +19,8 @@ US = "192.0.2.1"
 HOPS = 8
 CHAIN_END = f"10.9.{HOPS}.2"
 TCP_PORT = 80
-# A prefix of a million addresses around it, which is routed to the same target.
-MILLION = "198.16.0.0/12"
+# A prefix of a million other addresses, which is routed to the same target.
+MILLION = "10.16.0.0/12"
 # What the end of the chain answers for, too.
 BEHIND = "198.18.0.0/16"
 # A long path (far.py): routers before its end and it, its end, the delay of each hop in milliseconds, those that say nothing.
