@@ -140,15 +140,15 @@ impl Past {
             lowest.sort_unstable();
             lowest.truncate(OF_LATE);
         }
-        if answered_from(&cycle).is_none() {
+        if cycle.answered_from().is_none() {
             return;
         }
         self.answered.push((index, cycle));
-        let from: Vec<Option<u8>> = self.answered.iter().map(|(_, cycle)| answered_from(cycle)).collect();
+        let from: Vec<Option<u8>> = self.answered.iter().map(|(_, cycle)| cycle.answered_from()).collect();
         let mut at = 0;
         self.answered.retain(|(_, cycle)| {
             at += 1;
-            from.iter().skip(at).filter(|&&later| later >= answered_from(cycle)).count() < OF_LATE
+            from.iter().skip(at).filter(|&&later| later >= cycle.answered_from()).count() < OF_LATE
         });
     }
 }
@@ -156,11 +156,6 @@ impl Past {
 /// Whether it shows where the destination is, or that it cannot be reached.
 pub(super) fn is_answered(cycle: &Cycle) -> bool {
     cycle.is_answered_from(0) || cycle.refused_at().is_some()
-}
-
-/// The highest TTL of a probe that the destination answered.
-fn answered_from(cycle: &Cycle) -> Option<u8> {
-    cycle.probed().rfind(|&(_, state)| matches!(state, ProbeState::Target(_))).map(|(ttl, _)| ttl)
 }
 
 /// If the hop at `ttl` was silent and the destination answered from beyond: the highest TTL below it that was probed, or 0.
