@@ -65,6 +65,8 @@ pub(super) struct Fabric {
     homeward: Vec<u64>,
     /// Packets each node has balanced.
     balanced: Vec<u64>,
+    /// The links that begin at each node.
+    links_from: Vec<Vec<usize>>,
     /// For a destination, the nodes from which a link path leads there.
     reach: HashMap<IpAddr, Arc<[bool]>>,
     /// The tables of nodes that translate addresses.
@@ -84,7 +86,14 @@ impl Flight {
 
 impl Fabric {
     pub(super) fn new(topology: Topology, seed: u64) -> Self {
+        let mut links_from = vec![Vec::new(); topology.nodes.len()];
+        for (index, edge) in topology.links.iter().enumerate() {
+            if let Some(links) = links_from.get_mut(edge.from.0) {
+                links.push(index);
+            }
+        }
         Fabric {
+            links_from,
             responders: vec![Responder::default(); topology.nodes.len()],
             outward: vec![0; topology.links.len()],
             homeward: vec![0; topology.links.len()],
@@ -269,9 +278,9 @@ impl Fabric {
     /// The links from `here` that lead to `destination`.
     fn next_links(&mut self, here: NodeId, destination: IpAddr) -> Vec<usize> {
         let reach = self.reach(destination);
-        let leads = |node: NodeId| reach.get(node.0).copied().unwrap_or(false);
-        let links = self.topology.links.iter().enumerate();
-        links.filter(|(_, edge)| edge.from == here && leads(edge.to)).map(|(index, _)| index).collect()
+        let leads = |edge: &Edge| reach.get(edge.to.0) == Some(&true);
+        let links = self.links_from.get(here.0).map(Vec::as_slice).unwrap_or_default();
+        links.iter().copied().filter(|&link| self.topology.links.get(link).is_some_and(leads)).collect()
     }
 
     fn reach(&mut self, destination: IpAddr) -> Arc<[bool]> {
@@ -287,7 +296,8 @@ impl Fabric {
         let mut grows = true;
         while grows {
             grows = false;
-            for edge in &self.topology.links {
+            // Networks are built from us outward: from the far end a path is followed in one go.
+            for edge in self.topology.links.iter().rev() {
                 let leads = reach.get(edge.to.0) == Some(&true);
                 if let Some(reached) = reach.get_mut(edge.from.0).filter(|reached| leads && !**reached) {
                     (*reached, grows) = (true, true);

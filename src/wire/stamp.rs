@@ -211,10 +211,12 @@ pub fn parse_reflector(octets: &[u8]) -> Result<ReflectorPacket, WireError> {
 pub fn is_reflected(octets: &[u8]) -> bool {
     /// How long, at most, a reflector takes to answer.
     const SECONDS: u64 = 60;
-    let Ok(packet) = parse_reflector(octets) else { return false };
-    let [left, arrived] = [packet.timestamp, packet.received].map(|time| time.bits() >> 32);
-    let must_be_zero = be(octets, 38, 2);
-    packet.received.bits() != 0 && left.wrapping_sub(arrived) <= SECONDS && must_be_zero == 0
+    // Asked of every datagram that may be answered: what is no packet of a reflector shows that in these fields.
+    let (left, received, must_be_zero) = (be(octets, 4, 4), be(octets, 16, 8), be(octets, 38, 2));
+    received != 0
+        && left.wrapping_sub(received >> 32) <= SECONDS
+        && must_be_zero == 0
+        && parse_reflector(octets).is_ok()
 }
 
 fn push_head(sequence: u32, timestamp: Timestamp, error: ErrorEstimate, ssid: u16, out: &mut Vec<u8>) {
@@ -232,7 +234,11 @@ fn head(octets: &[u8]) -> (u32, Timestamp, ErrorEstimate, u16) {
 
 /// Up to eight octets in network order.
 fn be(octets: &[u8], at: usize, count: usize) -> u64 {
-    octets.iter().skip(at).take(count).fold(0, |value, &octet| value << 8 | u64::from(octet))
+    let mut value = 0;
+    for &octet in octets.get(at..).unwrap_or_default().iter().take(count) {
+        value = value << 8 | u64::from(octet);
+    }
+    value
 }
 
 #[cfg(test)]

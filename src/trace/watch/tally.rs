@@ -118,9 +118,12 @@ impl Tally {
         if let Some(distance) = cycle.distance(0).filter(|distance| distance.proven) {
             *self.distances.entry(distance.ttl).or_default() += 1;
         }
-        self.farthest = self.farthest.max(cycle.probed().next_back().map(|(ttl, _)| ttl));
-        let routers = (cycle.first..=max).map(Row::Router);
-        let rows = routers.chain((cycle.first..=max).map(Row::Destination));
+        let farthest = cycle.probed().next_back().map(|(ttl, _)| ttl);
+        self.farthest = self.farthest.max(farthest);
+        // Beyond the last probe rows have something to count only where an unreachable stands for them.
+        let last = if cycle.refused_at().is_some() { max } else { farthest.unwrap_or_default().min(max) };
+        let routers = (cycle.first..=last).map(Row::Router);
+        let rows = routers.chain((cycle.first..=last).map(Row::Destination));
         let rows = rows.filter_map(|row| Some((row, of_row(cycle, row, waits)?)));
         let target = of_target(cycle, is_whole, waits).map(|counted| (Row::Target, counted));
         self.count(&rows.chain(target).collect::<Vec<_>>());

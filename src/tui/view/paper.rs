@@ -69,10 +69,12 @@ impl<'a> Paper<'a> {
         for character in text.chars() {
             let cell = y * width + at;
             at += unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
-            let there = self.buffer.content().get(cell).map(|cell| cell.symbol().to_owned()).unwrap_or_default();
-            let Some(taken) = self.taken.get_mut(cell) else { continue };
+            let (Some(taken), Some(there)) = (self.taken.get_mut(cell), self.buffer.content().get(cell)) else {
+                continue;
+            };
+            let there = there.symbol();
             // A blank leaves its place to others.
-            if std::mem::replace(taken, *taken || character != ' ') && there != character.to_string() {
+            if std::mem::replace(taken, *taken || character != ' ') && !there.chars().eq([character]) {
                 OVERWRITTEN.with_borrow_mut(|all| all.push(format!("{there:?} at {x},{y} by {text:?}")));
             }
         }
