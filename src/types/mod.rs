@@ -51,4 +51,4 @@ pub use header::{Dscp, FlowLabel, Mtu, Tos, Ttl};
 pub use host_port::HostPort;
 pub use identity::{Ident, Port, ProbeId, Sequence};
 pub use scope::{announced_form, is_public};
-pub use time::{ClockError, Instant, Now, Rtt, Stamp, StampSource, WallTime, write_millis};
+pub use time::{ClockError, Instant, Now, Rtt, Stamp, StampSource, WallTime, push_millis, write_millis};

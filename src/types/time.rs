@@ -167,9 +167,21 @@ impl From<Duration> for Rtt {
 /// Octets of the longest span as text.
 const LONGEST: usize = "18446744073709.552".len();
 
-/// Writes `nanos` as milliseconds with at most three `decimals`, rounded once, half up. By hand, from the end: a floating-point number
-/// takes ten times as long, and many traces have many.
+/// Writes `nanos` as milliseconds with at most three `decimals`, rounded once, half up.
 pub fn write_millis(f: &mut fmt::Formatter<'_>, nanos: u64, decimals: u32) -> fmt::Result {
+    let (text, from) = millis(nanos, decimals);
+    f.write_str(text.get(from..).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default())
+}
+
+/// Appends the same to `text`.
+pub fn push_millis(text: &mut Vec<u8>, nanos: u64, decimals: u32) {
+    let (millis, from) = millis(nanos, decimals);
+    text.extend_from_slice(millis.get(from..).unwrap_or_default());
+}
+
+/// The same as digits, and where they begin. By hand, from the end: a floating-point number takes ten times as long, and many traces
+/// have many.
+fn millis(nanos: u64, decimals: u32) -> ([u8; LONGEST], usize) {
     let (step, decimals) = (10u64.pow(6 - decimals.min(3)), decimals.min(3) as usize);
     let mut rest = nanos / step + u64::from(nanos % step >= step / 2);
     let mut text = [0; LONGEST];
@@ -187,7 +199,7 @@ pub fn write_millis(f: &mut fmt::Formatter<'_>, nanos: u64, decimals: u32) -> fm
         };
         from -= 1;
     }
-    f.write_str(text.get(from..).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default())
+    (text, from)
 }
 
 impl fmt::Display for Rtt {

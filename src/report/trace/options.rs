@@ -1,6 +1,7 @@
 //! What the text of a trace shows: [`TraceTextOptions`]; and responders as it shows them.
 
 use std::fmt;
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use crate::engine::outcome::Subject;
@@ -76,6 +77,19 @@ impl fmt::Display for WithZone<'_> {
 
 /// Name and address of a responder, and the systems that announce it.
 pub(super) struct Named<'a>(pub &'a TraceTextOptions, pub &'a Subject, pub &'a Responder);
+
+impl Named<'_> {
+    /// Appends it to `text`: without detours where it is an IPv4 address alone, as in long lists.
+    pub fn push(&self, text: &mut Vec<u8>) {
+        let Named(options, _, responder) = self;
+        if options.numeric && responder.origins.is_none() && responder.address.is_ipv4() {
+            text.extend_from_slice(PlainAddress(responder.address).text().as_octets());
+        } else {
+            // Memory takes everything.
+            let _ = write!(text, "{self}");
+        }
+    }
+}
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,15 +23,15 @@ struct Held {
 
 impl Turns {
     /// Writes output about target number `index` if it is its turn, else keeps it.
-    pub fn write(&mut self, index: usize, text: &str, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&mut self, index: usize, text: &[u8], out: &mut dyn Write) -> io::Result<()> {
         if index == self.current {
-            return out.write_all(text.as_bytes());
+            return out.write_all(text);
         }
         if let Some(held) = self.held(index) {
             if held.octets.is_empty() {
                 held.octets.reserve(USUAL_OCTETS);
             }
-            held.octets.extend_from_slice(text.as_bytes());
+            held.octets.extend_from_slice(text);
         }
         Ok(())
     }

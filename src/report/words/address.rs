@@ -50,7 +50,11 @@ pub(in crate::report) struct AddressText {
 
 impl AddressText {
     pub(in crate::report) fn as_str(&self) -> &str {
-        self.characters.get(..self.end).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
+        str::from_utf8(self.as_octets()).unwrap_or_default()
+    }
+
+    pub(in crate::report) fn as_octets(&self) -> &[u8] {
+        self.characters.get(..self.end).unwrap_or_default()
     }
 
     fn push(&mut self, character: u8) {
