@@ -12,6 +12,7 @@ use super::fleet::route::Route;
 use super::fleet::work::WorkQueue;
 use super::fleet::{Arrived, BATCH, Fleet};
 use super::flows::Flows;
+use super::path::Path;
 use super::path::hop::Arrival;
 use super::path::run::{Attribution, TraceRun};
 use super::path::schedule::{self, Next};
@@ -45,6 +46,8 @@ pub struct Tracer {
     work: WorkQueue,
     /// Memory for the traces that are looked at.
     due: Vec<usize>,
+    /// The paths of traces that are over: others begin in their memory.
+    over: Vec<Path>,
     /// When the probes can leave that were held up.
     held: Option<Instant>,
     /// When the next flow of a target under way may begin.
@@ -63,6 +66,7 @@ impl Tracer {
             flows: BTreeMap::new(),
             work: WorkQueue::default(),
             due: Vec::new(),
+            over: Vec::new(),
             held: Some(Instant::ZERO),
             next_flow_at: None,
         }
@@ -116,6 +120,7 @@ impl Tracer {
         if flows > 1 && run.reached() {
             self.resting.insert(place, now + run.limit_pause());
         }
+        self.over.push(run.into_path());
     }
 
     fn begin(&mut self, now: Now) {
@@ -126,7 +131,8 @@ impl Tracer {
             };
             let Some((index, began, route)) = self.fleet.begin_next(now, may_begin) else { return };
             self.busy.insert((route.lane, route.target.address));
-            let run = TraceRun::new(&self.fleet.config, began, route, self.ahead(), now.mono);
+            let (ahead, over) = (self.ahead(), self.over.pop());
+            let run = TraceRun::new(&self.fleet.config, (began, route), ahead, now.mono, over);
             self.runs.insert(index, Box::new(run));
             self.work.touch(index);
         }

@@ -143,11 +143,15 @@ impl Fleet {
         may_begin: impl Fn(&Fleet, usize, &Route) -> bool,
     ) -> Option<(usize, Began, Route)> {
         loop {
-            let route = |index| Route::of_trace(&self.config, index);
-            let ready = |id: &SubjectId| route(id.index()).is_none_or(|route| may_begin(self, id.index(), &route));
+            // The route of the one that is found, so that it need not be made twice.
+            let mut found = None;
+            let ready = |id: &SubjectId| {
+                found = Route::of_trace(&self.config, id.index());
+                found.is_none_or(|route| may_begin(self, id.index(), &route))
+            };
             let at = self.queue.iter().position(ready)?;
             let index = self.queue.remove(at)?.index();
-            let Some(route) = Route::of_trace(&self.config, index) else {
+            let Some(route) = found else {
                 self.end_unsent(index, StopReason::SendFailed, now);
                 continue;
             };

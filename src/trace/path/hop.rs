@@ -204,11 +204,17 @@ impl HopState {
         HopState { ttl, wanted: u16::try_from(probes).unwrap_or(u16::MAX), lent: 0, slots: Vec::new() }
     }
 
+    /// Forgets its probes, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.slots.clear();
+        self.lent = 0;
+    }
+
     /// Slot `index`, if there is to be one.
     pub fn slot(&mut self, index: usize) -> Option<&mut Slot> {
         let wanted = usize::from(self.wanted);
         if index < wanted && self.slots.len() <= index {
-            self.slots.reserve_exact(wanted);
+            self.slots.reserve_exact(wanted - self.slots.len());
             self.slots.resize_with(index + 1, Slot::default);
         }
         self.slots.get_mut(index)
@@ -303,10 +309,13 @@ impl HopState {
 
     /// The results of the probes that were sent; those still waited for are silent so far.
     pub fn result(&mut self, subject: &Arc<Subject>) -> Hop {
-        let results = (1..).zip(&mut self.slots).filter_map(|(number, slot)| {
+        let mut probes = Vec::with_capacity(self.slots.len());
+        for (number, slot) in (1..).zip(&mut self.slots) {
             let again = slot.again.is_some();
-            Some(HopProbe { number, again, event: Arc::clone(slot.result(subject)?) })
-        });
-        Hop { ttl: Ttl::new(self.ttl), probes: results.collect(), responders: Vec::new(), mtu: None }
+            if let Some(event) = slot.result(subject) {
+                probes.push(HopProbe { number, again, event: Arc::clone(event) });
+            }
+        }
+        Hop { ttl: Ttl::new(self.ttl), probes, responders: Vec::new(), mtu: None }
     }
 }

@@ -41,11 +41,15 @@ pub(in crate::trace) struct Path {
 }
 
 impl Path {
-    /// A path of which nothing is known, for the TTLs and probes of `config`.
-    pub fn new(config: &Config) -> Self {
+    /// A path of which nothing is known, for the TTLs and probes of `config`, in the memory of one that is over.
+    pub fn new(config: &Config, over: Option<Path>) -> Self {
         let probes = config.probes_per_hop.max(1) as usize;
         let first = config.first_ttl.get().max(1);
-        let hops = (first..=config.max_ttl.get().max(first)).map(|ttl| HopState::new(ttl, probes)).collect();
+        let mut hops = over.map_or_else(Vec::new, |over| over.hops);
+        hops.iter_mut().for_each(HopState::clear);
+        // It may have been cut short.
+        let rest = (first..=config.max_ttl.get().max(first)).skip(hops.len());
+        hops.extend(rest.map(|ttl| HopState::new(ttl, probes)));
         Path {
             hops,
             final_ttl: 0,

@@ -87,12 +87,19 @@ pub(in crate::trace) struct TraceRun {
 }
 
 impl TraceRun {
-    pub fn new(config: &Config, began: Began, route: Route, ahead: usize, now: Instant) -> Self {
+    /// A trace that begins, in the memory of the path of one that is over.
+    pub fn new(
+        config: &Config,
+        (began, route): (Began, Route),
+        ahead: usize,
+        now: Instant,
+        over: Option<Path>,
+    ) -> Self {
         TraceRun {
             began,
             route,
             started: now,
-            path: Path::new(config),
+            path: Path::new(config, over),
             rhythm: Rhythm::new(ahead, now),
             final_hops: 0,
             reported_hops: 0,
@@ -111,6 +118,11 @@ impl TraceRun {
             hurried: false,
             waits: false,
         }
+    }
+
+    /// Its path, when it is over.
+    pub fn into_path(self) -> Path {
+        self.path
     }
 
     /// Whether the destination answered.
@@ -358,12 +370,13 @@ impl TraceRun {
         if !self.closing && hop.first_unsent().is_some() {
             return false;
         }
-        let wait = self.path.wait(config, hop);
         if self.path.end().is_some_and(|end| end.ttl == hop.ttl) && self.path.is_end_open(config, now) {
             return false;
         }
         let stamped = hop.stamps_until(self.route.profile.send_stamps).is_none_or(|until| until <= now);
-        stamped && hop.is_quiet(wait, now) && (self.closing || !self.path.is_doubtful(hop))
+        // Nor does what is answered.
+        let is_quiet = || !hop.is_open() || hop.is_quiet(self.path.wait(config, hop), now);
+        stamped && is_quiet() && (self.closing || !self.path.is_doubtful(hop))
     }
 
     /// How long after an answer the destination can be relied on to give another: Linux sends «port unreachable» once a second
@@ -403,15 +416,22 @@ impl TraceRun {
     fn emit_probes(&mut self, now: Instant, out: &mut VecDeque<Event>) {
         let awaited = if self.outcome.is_some() { SendStamps::None } else { self.route.profile.send_stamps };
         let stamps = (awaited, now);
+        let subject = &self.began.subject;
         if std::mem::take(&mut self.unreported) {
             for slot in self.path.slots_from(self.reported_hops) {
-                out.extend(slot.report(&self.began.subject, stamps, false).map(Event::Probe));
+                if let Some(event) = slot.report(subject, stamps, false) {
+                    out.push_back(Event::Probe(event));
+                }
                 self.unreported |= slot.is_unreported();
             }
         }
         for at in self.reported_hops..self.final_hops {
-            let slots = self.path.hop_mut(at).map(|hop| hop.slots.iter_mut()).into_iter().flatten();
-            out.extend(slots.filter_map(|slot| slot.report(&self.began.subject, stamps, true)).map(Event::Probe));
+            let Some(hop) = self.path.hop_mut(at) else { continue };
+            for slot in &mut hop.slots {
+                if let Some(event) = slot.report(subject, stamps, true) {
+                    out.push_back(Event::Probe(event));
+                }
+            }
         }
         self.reported_hops = self.final_hops;
     }

@@ -170,20 +170,23 @@ impl Rhythm {
                 Some(in_round(hop, index)?.max(spread))
             }
         };
-        let mut first: Option<(Instant, u8, usize)> = None;
+        let mut first = None;
         for (at, hop) in path.open_hops(config.gap_limit) {
             // Slots of a hop are filled in order.
             let Some(index) = hop.first_unsent() else { continue };
-            let found = due(at, hop, index).map(|due| (due, hop.ttl, index));
-            let turn = |ttl, index| if alone && index > 0 { u8::MAX - ttl } else { ttl };
-            let key = |&(due, ttl, index): &(Instant, u8, usize)| (due.max(now), index, turn(ttl, index));
-            first = first.into_iter().chain(found).min_by_key(key);
+            if let Some(due) = due(at, hop, index) {
+                let turn = if alone && index > 0 { u8::MAX - hop.ttl } else { hop.ttl };
+                let key = (due.max(now), index, turn);
+                if first.is_none_or(|(least, _)| key < least) {
+                    first = Some((key, (due, hop.ttl, index)));
+                }
+            }
             // Hops after one that was not probed yet come after it.
             if !hop.is_begun() {
                 break;
             }
         }
-        first
+        first.map(|(_, found)| found)
     }
 }
 
@@ -232,7 +235,7 @@ mod tests {
     /// Every probe that leaves by `until` where nothing answers: when, TTL, index.
     fn unanswered(profile: &Profile, until: Duration) -> Vec<(Duration, u8, usize)> {
         let config = &config(*profile);
-        let mut path = Path::new(config);
+        let mut path = Path::new(config, None);
         let mut rhythm = Rhythm::new(1, Instant::ZERO);
         let (mut now, mut left) = (Instant::ZERO, Vec::new());
         loop {

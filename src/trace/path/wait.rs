@@ -99,7 +99,7 @@ mod tests {
 
     /// A path on which the first probe of each of these TTLs was answered after that many milliseconds.
     fn path(config: &Config, answers: &[(u8, u64)]) -> Path {
-        let mut path = Path::new(config);
+        let mut path = Path::new(config, None);
         for &(ttl, rtt) in answers {
             let sent = Stamp::user(at(ms(0)));
             path.slot(ttl, 0).unwrap().sent = Some((ProbeId::new(u64::from(ttl)), sent));
