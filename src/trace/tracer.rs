@@ -46,6 +46,10 @@ pub struct Tracer {
     work: WorkQueue,
     /// Memory for the traces that are looked at.
     due: Vec<usize>,
+    /// Traces that were looked at and may have probes to send: when they are to be looked at again is known once they have sent them.
+    unscheduled: Vec<usize>,
+    /// Up to when everything about them is decided.
+    looked_at: Instant,
     /// The paths of traces that are over: others begin in their memory.
     over: Vec<Path>,
     /// When the probes can leave that were held up.
@@ -66,6 +70,8 @@ impl Tracer {
             flows: BTreeMap::new(),
             work: WorkQueue::default(),
             due: Vec::new(),
+            unscheduled: Vec::new(),
+            looked_at: Instant::ZERO,
             over: Vec::new(),
             held: Some(Instant::ZERO),
             next_flow_at: None,
@@ -75,6 +81,9 @@ impl Tracer {
     /// Begins traces while there is room, and finishes what `now` decides.
     fn advance(&mut self, now: Now) {
         let mut due = std::mem::take(&mut self.due);
+        if self.unscheduled.is_empty() {
+            self.looked_at = now.mono;
+        }
         loop {
             self.begin(now);
             self.work.take_due(now.mono, &mut due);
@@ -97,10 +106,19 @@ impl Tracer {
                     let given_up: Vec<ProbeId> = run.given_up(&fleet.config, now.mono).collect();
                     fleet.give_up(run.route.lane, given_up.into_iter());
                 }
-                self.work.schedule(index, run.wake(&fleet.config, now.mono));
+                self.unscheduled.push(index);
             }
         }
         self.due = due;
+    }
+
+    /// Schedules the traces from number `from` on that were looked at and have not sent what they may.
+    fn schedule_from(&mut self, from: usize) {
+        for index in self.unscheduled.drain(..).filter(|&index| index >= from) {
+            if let Some(run) = self.runs.get(&index) {
+                self.work.schedule(index, run.wake(&self.fleet.config, self.looked_at));
+            }
+        }
     }
 
     fn touch_where(&mut self, matters: impl Fn(&TraceRun) -> bool) {
@@ -177,9 +195,11 @@ impl Tracer {
             from = index + 1;
             let held = self.send_of(index, now, outbox);
             if held.is_some() {
+                self.schedule_from(from);
                 return held;
             }
         }
+        self.unscheduled.clear();
         None
     }
 
@@ -205,7 +225,7 @@ impl Tracer {
             let probe = fleet.order(&run.route, (index, ttl, slot), (run.probes(), flow), None, outbox);
             run.ordered(&fleet.config, ttl, slot, probe, Stamp::user(now));
         }
-        let wake = [later, run.wake(&fleet.config, now.mono)].into_iter().flatten().min();
+        let wake = [later, run.wake(&fleet.config, self.looked_at)].into_iter().flatten().min();
         self.work.schedule(index, wake);
         held
     }
@@ -345,11 +365,13 @@ impl Machine for Tracer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let hang_up = self.fleet.is_hanging_up().then_some(Instant::ZERO);
-        [hang_up, self.held, self.work.next(), self.next_flow_at].into_iter().flatten().min()
+        let at_once = (self.fleet.is_hanging_up() || !self.unscheduled.is_empty()).then_some(Instant::ZERO);
+        [at_once, self.held, self.work.next(), self.next_flow_at].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
+        // Of the last time, where no orders were asked for since.
+        self.schedule_from(0);
         self.advance(now);
         // Whatever was held up is tried with the next orders.
         self.held = None;
