@@ -32,14 +32,16 @@ pub struct Lab {
 }
 
 /// Ends when every link of a node takes IPv6: the kernel gets there a little after `ip link set up` has returned, and until
-/// then neighbour solicitations fall on deaf ears.
+/// then neighbour solicitations fall on deaf ears. Then there is a route to ff00::/8 over it.
 const AWAIT_LINKS: &str = r"
-for device in $(ip -brief link show type veth | cut -d@ -f1 | cut -d' ' -f1); do
-    for _ in $(seq 1000); do
-        ip -6 route show table local | grep -q '^multicast ff00::/8 dev '$device' ' && break
+for device in left right; do
+    [ -e /proc/sys/net/ipv6/conf/$device ] || continue
+    tries=0
+    until grep -q '^ff000000000000000000000000000000 08 .* '$device'$' /proc/net/ipv6_route; do
+        tries=$((tries + 1))
+        [ $tries -lt 1000 ]
         sleep 0.005
     done
-    ip -6 route show table local | grep -q '^multicast ff00::/8 dev '$device' '
 done
 ";
 
@@ -137,32 +139,35 @@ pub fn hop_v6(ttl: usize) -> String {
 
 /// Addresses, routes and limits of node `at`.
 fn node_script(plan: Plan, at: usize, last: usize) -> String {
-    let mut lines = vec!["set -e".to_owned()];
+    // All of `ip` in one batch: hundreds of labs are made, and starting it costs more than all else here.
+    let mut lines = vec!["set -e".to_owned(), "ip -batch - <<'END'".to_owned()];
     if at > 0 {
         let link = at - 1;
-        lines.push(format!("ip address add 10.9.{link}.2/24 dev left"));
-        lines.push(format!("ip address add fd09:{link:x}::2/64 dev left nodad"));
-        lines.push("ip link set left up".to_owned());
+        lines.push(format!("address add 10.9.{link}.2/24 dev left"));
+        lines.push(format!("address add fd09:{link:x}::2/64 dev left nodad"));
+        lines.push("link set left up".to_owned());
     }
     if at < last {
-        lines.push(format!("ip address add 10.9.{at}.1/24 dev right"));
-        lines.push(format!("ip address add fd09:{at:x}::1/64 dev right nodad"));
-        lines.push("ip link set right up".to_owned());
-        lines.push(format!("ip route add default via 10.9.{at}.2"));
-        lines.push(format!("ip route add default via fd09:{at:x}::2"));
+        lines.push(format!("address add 10.9.{at}.1/24 dev right"));
+        lines.push(format!("address add fd09:{at:x}::1/64 dev right nodad"));
+        lines.push("link set right up".to_owned());
+        lines.push(format!("route add default via 10.9.{at}.2"));
+        lines.push(format!("route add default via fd09:{at:x}::2"));
     }
     if at > 1 {
         let link = at - 1;
         let (v4, v6) = if at < last { ("10.9.0.0/24", "fd09::/64") } else { ("default", "default") };
-        lines.push(format!("ip route add {v4} via 10.9.{link}.1"));
-        lines.push(format!("ip -6 route add {v6} via fd09:{link:x}::1"));
+        lines.push(format!("route add {v4} via 10.9.{link}.1"));
+        lines.push(format!("route add {v6} via fd09:{link:x}::1"));
     }
     if at == last {
         let addresses = (1..=9).flat_map(|n| {
-            [format!("ip address add 192.0.2.{n}/32 dev lo"), format!("ip address add 2001:db8::{n}/128 dev lo")]
+            [format!("address add 192.0.2.{n}/32 dev lo"), format!("address add 2001:db8::{n}/128 dev lo")]
         });
         lines.extend(addresses);
-    } else if at > 0 {
+    }
+    lines.push("END".to_owned());
+    if at > 0 && at < last {
         lines.push("echo 1 > /proc/sys/net/ipv4/ip_forward".to_owned());
         lines.push("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding".to_owned());
     }

@@ -15,7 +15,9 @@ for setting in accept_dad dad_transmits router_solicitations accept_ra; do
 done
 ip link set lo up
 mount -t tmpfs none /mnt
-touch /mnt/rping /mnt/rtrace /mnt/rpong /mnt/rping-exporter
+for tool in rping rtrace rpong rping-exporter; do
+    : > /mnt/$tool
+done
 mount --bind "$1" /mnt/rping
 mount --bind "$2" /mnt/rtrace
 mount --bind "$3" /mnt/rpong
