@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 /// Room for the text of most traces.
 const USUAL_OCTETS: usize = 512;
+/// How many texts leave their memory to others.
+const SPARE: usize = 64;
 
 /// Output about targets whose events interleave. That about each is held back until those before it have ended.
 #[derive(Default)]
@@ -13,6 +15,8 @@ pub(super) struct Turns {
     held: VecDeque<Held>,
     /// The first target that has not ended: its output is written as it comes.
     current: usize,
+    /// Memory of texts that were written.
+    spare: Vec<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -24,12 +28,13 @@ struct Held {
 impl Turns {
     /// Writes output about target number `index` if it is its turn, else keeps it.
     pub fn write(&mut self, index: usize, text: &[u8], out: &mut dyn Write) -> io::Result<()> {
-        if index == self.current {
+        let Some(at) = index.checked_sub(self.current) else { return Ok(()) };
+        if at == 0 {
             return out.write_all(text);
         }
-        if let Some(held) = self.held(index) {
-            if held.octets.is_empty() {
-                held.octets.reserve(USUAL_OCTETS);
+        if let Some(held) = place(&mut self.held, at) {
+            if held.octets.capacity() == 0 {
+                held.octets = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(USUAL_OCTETS));
             }
             held.octets.extend_from_slice(text);
         }
@@ -38,25 +43,29 @@ impl Turns {
 
     /// Target number `index` has ended.
     pub fn end(&mut self, index: usize, out: &mut dyn Write) -> io::Result<()> {
-        if let Some(held) = self.held(index) {
+        if let Some(held) = index.checked_sub(self.current).and_then(|at| place(&mut self.held, at)) {
             held.ended = true;
         }
         while self.held.front().is_some_and(|held| held.ended) {
             self.held.pop_front();
             self.current += 1;
             if let Some(next) = self.held.front_mut() {
-                out.write_all(&std::mem::take(&mut next.octets))?;
+                let mut octets = std::mem::take(&mut next.octets);
+                out.write_all(&octets)?;
+                if self.spare.len() < SPARE {
+                    octets.clear();
+                    self.spare.push(octets);
+                }
             }
         }
         Ok(())
     }
+}
 
-    /// What is held back of target number `index`, unless it is over.
-    fn held(&mut self, index: usize) -> Option<&mut Held> {
-        let at = index.checked_sub(self.current)?;
-        if at >= self.held.len() {
-            self.held.resize_with(at + 1, Held::default);
-        }
-        self.held.get_mut(at)
+/// What is held back of the target that is `at` places behind the current one.
+fn place(held: &mut VecDeque<Held>, at: usize) -> Option<&mut Held> {
+    if at >= held.len() {
+        held.resize_with(at + 1, Held::default);
     }
+    held.get_mut(at)
 }
