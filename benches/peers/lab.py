@@ -55,7 +55,8 @@ def build():
     host("target")
     join(None, LINK, f"{US}/24", "target", "up0", "192.0.2.2/24")
     ip("-n", "target", "route", "add", "local", PREFIX, "dev", "lo")
-    ip("route", "add", MILLION, "via", "192.0.2.2")
+    for prefix in [PREFIX, MILLION]:
+        ip("route", "add", prefix, "via", "192.0.2.2")
     chain("hop", "10.9", HOPS, CHAIN_END, BEHIND)
 
 
