@@ -15,8 +15,8 @@ TARGET = "198.19.3.4"
 # Our side of the link, and its name: captures are taken here.
 LINK = "lab0"
 US = "192.0.2.1"
-# Routers before the end of the chain, and its end.
-HOPS = 8
+# Nine routers and the end of their chain, which is a host: a probe of each TTL has one to answer it.
+HOPS = 10
 CHAIN_END = f"10.9.{HOPS}.2"
 TCP_PORT = 80
 # A prefix of a million other addresses, which is routed to the same target.

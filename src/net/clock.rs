@@ -26,6 +26,11 @@ pub fn now() -> Now {
     Now { mono: before, wall: wall() }
 }
 
+/// The same a moment after `last`: the wall clock by how much time has passed, which it shows unless it was set meanwhile.
+pub fn soon_after(last: Now) -> Now {
+    later(last, mono().since(last.mono))
+}
+
 /// CLOCK_MONOTONIC alone: a third of the work.
 pub fn mono() -> Instant {
     Instant::from_nanos(sys::clock::monotonic())

@@ -122,6 +122,7 @@ impl Lane {
         outcomes: &mut VecDeque<Inbound>,
     ) -> Taken {
         let (mut done, mut attempt) = (0, 1);
+        let mut last = None;
         while let (Some(packets), Some(next)) = (scratch.packets.get(done..), run.clone().next()) {
             let Some(socket) = self.sockets.get_mut(usize::from(next.flow)) else { break };
             let one_by_one = socket.departures.stamps() == SendStamps::User;
@@ -131,7 +132,8 @@ impl Lane {
                 [] => break,
                 [packet] => {
                     let Outgoing { to, octets, control } = scratch.outgoing(packet, next, outbox);
-                    began = clock::now();
+                    began = last.map_or_else(clock::now, clock::soon_after);
+                    last = Some(began);
                     message::send(socket.as_fd(), Some(to), octets, control).map(|_| 1)
                 }
                 _ => {
