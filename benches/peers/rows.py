@@ -346,7 +346,7 @@ def traces(bench):
         probes = all_targets * lab.HOPS
         runs = alternate(bench.rounds, {"rtrace": command})["rtrace"]
         what = f"{all_targets} traces through {lab.HOPS} hops"
-        reached = median(runs, lambda one: lines(one.output, rf"^ {lab.HOPS}  198\.18\."))
+        reached = median(runs, lambda one: lines(one.output, rf"^{lab.HOPS:2}  198\.18\."))
         yield compare(f"{what}: destinations reached", "all", "hosts", reached, all_targets, least=1)
         yield limit(f"{what}: user time per probe", "us", median(runs, lambda one: one.user / probes * 1e6), 2)
         yield limit(f"{what}: peak memory", "MiB", peak_memory(command) / 1024, 20)
