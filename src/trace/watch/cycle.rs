@@ -104,7 +104,7 @@ impl Cycle {
     /// How far beyond `above` the destination was, if it answered from there.
     pub fn distance(&self, above: u8) -> Option<Distance> {
         let distance = self.shown.distance?;
-        // What is no further than a router of this cycle excludes no answer that the router does not.
+        // Answers up to `above` do not count: where a router answered at `above` or beyond, they do not anyway.
         if above <= self.shown.router.unwrap_or_default() && above < distance.asked {
             return Some(distance);
         }
